@@ -1,7 +1,5 @@
 """Packaging of espnet-st: SpeechTokenizer, USLM and SLMTokBench for ESPnet2."""
 
-from pathlib import Path
-
 from setuptools import find_packages, setup
 
 RUNTIME = [
@@ -57,17 +55,12 @@ setup(
     name="espnet_st",
     version="0.1.0",
     description="SpeechTokenizer, USLM and SLMTokBench for ESPnet2",
-    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8")
-    if Path(__file__).with_name("README.md").exists()
-    else "",
-    long_description_content_type="text/markdown",
     license="Apache-2.0",
     packages=find_packages(include=["espnet_st", "espnet_st.*"]),
     python_requires=">=3.10,<3.13",
     install_requires=RUNTIME,
     extras_require=EXTRAS,
     classifiers=[
-        "License :: OSI Approved :: Apache Software License",
         "Programming Language :: Python :: 3.10",
         "Programming Language :: Python :: 3.11",
         "Programming Language :: Python :: 3.12",

@@ -1,0 +1,83 @@
+#!/usr/bin/env python3
+"""Prints what espnet-st needs, the versions found, and what is missing.
+
+Exits with 1 when something is missing. The requirements are those of setup.py, as
+the installed package states them.
+"""
+
+import argparse
+import importlib.metadata as metadata
+import platform
+import shutil
+import sys
+
+COMMANDS = {
+    "espeak-ng": "voices and phonemes",
+    "flite": "voices of the mini corpus",
+    "festival": "voice of the mini corpus",
+}
+
+
+def rows(extras: set[str]) -> list[tuple[str, str, str, str]]:
+    """The table: (name, wanted, found, state) for each requirement.
+
+    Args:
+        extras: extras of setup.py to look at, beside the runtime requirements.
+
+    Raises:
+        ValueError: espnet-st itself is not installed.
+    """
+    try:
+        requirements = metadata.requires("espnet_st") or []
+    except metadata.PackageNotFoundError:
+        raise ValueError(
+            f"espnet_st is not installed for {sys.executable}: run tools/install.sh."
+        ) from None
+    from packaging.requirements import Requirement
+
+    good = (3, 10) <= sys.version_info[:2] <= (3, 12)
+    table = [("python", "3.10 to 3.12", platform.python_version(), _state(good))]
+    for requirement in map(Requirement, requirements):
+        environments = [{"extra": extra} for extra in ("", *sorted(extras))]
+        if requirement.marker and not any(map(requirement.marker.evaluate, environments)):
+            continue
+        try:
+            found = metadata.version(requirement.name)
+            state = _state(requirement.specifier.contains(found, prereleases=True), found)
+        except metadata.PackageNotFoundError:
+            found, state = "-", "missing"
+        table.append((requirement.name, str(requirement.specifier), found, state))
+    for command, purpose in COMMANDS.items():
+        path = shutil.which(command)
+        table.append((command, purpose, path or "-", _state(path is not None)))
+    return table
+
+
+def _state(good: bool, found: str | None = None) -> str:
+    if good:
+        return "ok"
+    return "missing" if found is None else "wrong version"
+
+
+def main() -> int:
+    """Print the table; return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--extras", default="teacher,eval", help="extras of setup.py")
+    args = parser.parse_args()
+    try:
+        table = rows(set(args.extras.split(",")) - {""})
+    except ValueError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    widths = [max(map(len, column)) for column in zip(*table)]
+    for row in table:
+        cells = [cell.ljust(width) for cell, width in zip(row, widths)]
+        sys.stdout.write("  ".join(cells).rstrip() + "\n")
+    bad = [row[0] for row in table if row[3] != "ok"]
+    if bad:
+        sys.stdout.write(f"Missing: {', '.join(bad)}. Run tools/install.sh.\n")
+    return int(bool(bad))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

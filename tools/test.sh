@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# Installs what is missing, then runs the lint and the whole test suite.
+# Usage: tools/test.sh [--lint_only true] [pytest arguments]
+set -euo pipefail
+
+tools=$(dirname "$(readlink -f "$0")")
+root=$(dirname "${tools}")
+cd "${root}"
+
+lint_only=false
+if [ "${1:-}" = --lint_only ]; then
+    lint_only=$2
+    shift 2
+fi
+
+"${tools}/install.sh" --extras teacher,eval,dev
+[ ! -d "${tools}/venv" ] || export PATH="${tools}/venv/bin:${PATH}"
+
+ruff check .
+ruff format --check .
+# Every shell script of ours, by its extension or its first line.
+scripts=$(shfmt -f .ci egs2/*/*/local egs2/*/*/*.sh egs2/TEMPLATE tools/*.sh)
+mapfile -t scripts <<<"${scripts}"
+shellcheck -x -P SCRIPTDIR "${scripts[@]}"
+shfmt -d -i 4 "${scripts[@]}"
+[ "${lint_only}" = false ] || exit 0
+
+# Two workers of one thread each; the end-to-end run comes last, in one of them.
+export OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
+python3 -m pytest -q -n 2 --dist loadgroup --durations 15 tests "$@"
