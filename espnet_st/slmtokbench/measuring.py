@@ -1,0 +1,167 @@
+"""Measures many files with several processes, row by row, resuming and naming failures.
+
+A job is one scorer on one condition. Chunks of all jobs share one pool.
+"""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from typing import Any
+
+from tqdm import tqdm
+
+from espnet_st.slmtokbench.quality import QUALITY_SCORERS, build_quality_scorer
+from espnet_st.slmtokbench.recognizer import build_recognizer
+from espnet_st.slmtokbench.rows import RowCache, file_stamps, fingerprint
+from espnet_st.slmtokbench.scorer import Item, Measurements, NotScored, Scorer
+from espnet_st.slmtokbench.speaker import build_speaker_encoder
+
+RECOGNIZERS = ("pocketsphinx", "whisper")
+CHUNK = 8
+
+
+@dataclass(frozen=True)
+class Job:
+    """One scorer on the items of one condition."""
+
+    scorer: str
+    condition: str
+    items: tuple[Item, ...]
+
+
+def build_scorer(name: str, settings: Mapping[str, Any]) -> Scorer:
+    """Build any scorer of audio by its name.
+
+    Raises:
+        ValueError: an unknown name.
+        NotScored: it cannot run here.
+    """
+    if name in RECOGNIZERS:
+        return build_recognizer(name, dict(settings))
+    if name in QUALITY_SCORERS:
+        return build_quality_scorer(name)
+    return build_speaker_encoder(name, dict(settings))
+
+
+_built: dict[tuple, Scorer] = {}
+
+
+def measure_chunk(
+    name: str, settings: Mapping[str, Any], items: Sequence[Item]
+) -> tuple[dict[str, Any], dict[str, str], str | None]:
+    """Measure some items with a scorer that is built once per process.
+
+    Returns:
+        Values, failures, and why the scorer cannot run (None if it can).
+    """
+    key = (name, tuple(sorted((k, str(v)) for k, v in settings.items())))
+    try:
+        if key not in _built:
+            _built[key] = build_scorer(name, settings)
+    except NotScored as reason:
+        return {}, {}, str(reason)
+    values, failed = {}, {}
+    for item in items:
+        try:
+            values[item.utt_id] = _built[key].measure(item)
+        except (ValueError, RuntimeError) as error:
+            failed[item.utt_id] = str(error)
+    return values, failed, None
+
+
+def measure_jobs(
+    jobs: Sequence[Job],
+    settings: Mapping[str, Any],
+    cache: RowCache,
+    nj: int = 1,
+) -> tuple[dict[tuple[str, str], Measurements], dict[str, str]]:
+    """Run the jobs that the cache does not hold.
+
+    Args:
+        jobs: at most one per scorer and condition.
+        settings: what `build_scorer` needs.
+        cache: of finished rows.
+        nj: processes; 1 stays in this one.
+
+    Returns:
+        Measurements by (scorer, condition), and the reason of each scorer that
+        cannot run here. A job whose scorer cannot run has no measurements.
+    """
+    done: dict[tuple[str, str], Measurements] = {}
+    stamps, chunks, waiting = {}, [], {}
+    for job in jobs:
+        key = (job.scorer, job.condition)
+        stamps[key] = _stamp(job, settings)
+        row = cache.get(*key, stamps[key])
+        if row is not None:
+            done[key] = Measurements(**row)
+            logging.info("%s of %s: scored before", *key)
+            continue
+        parts = [job.items[i : i + CHUNK] for i in range(0, len(job.items), CHUNK)]
+        chunks += [(key, part) for part in parts]
+        waiting[key] = (len(parts), Measurements({}, {}))
+    missing: dict[str, str] = {}
+    with tqdm(
+        total=sum(len(part) for _, part in chunks), desc="scoring", unit="file"
+    ) as bar:
+        for key, part, result in _run(chunks, settings, nj):
+            values, failed, reason = result
+            bar.update(len(part))
+            if reason is not None:
+                missing[key[0]] = reason
+                continue
+            left, row = waiting[key]
+            row.values.update(values)
+            row.failed.update(failed)
+            waiting[key] = (left - 1, row)
+            if left == 1:
+                content = {"values": row.values, "failed": row.failed}
+                cache.put(*key, stamps[key], content)
+                done[key] = row
+    return done, missing
+
+
+def _stamp(job: Job, settings: Mapping[str, Any]) -> str:
+    files = [path for item in job.items for path in (item.wav, item.reference)]
+    own = [settings.get("language_model"), settings.get("dictionary")]
+    return fingerprint(
+        scorer=job.scorer,
+        models={k: v for k, v in settings.items() if k.endswith("_model")},
+        files=file_stamps(files),
+        recogniser=file_stamps(own) if job.scorer == "pocketsphinx" else [],
+        utterances=[(item.utt_id, item.text) for item in job.items],
+    )
+
+
+def _run(chunks: list, settings: Mapping[str, Any], nj: int) -> Iterator[tuple]:
+    """Yield (key, items, result) of each chunk as it is ready."""
+    if nj <= 1:
+        for key, part in chunks:
+            yield key, part, measure_chunk(key[0], settings, part)
+        return
+    with worker_pool(nj) as pool:
+        futures = {
+            pool.submit(measure_chunk, key[0], dict(settings), part): (key, part)
+            for key, part in chunks
+        }
+        for future in as_completed(futures):
+            yield (*futures[future], future.result())
+
+
+def worker_pool(nj: int) -> ProcessPoolExecutor:
+    """Fresh single-threaded processes: forking after torch has run can hang."""
+    return ProcessPoolExecutor(
+        nj,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=_one_thread,
+    )
+
+
+def _one_thread() -> None:
+    import torch
+
+    torch.set_num_threads(1)

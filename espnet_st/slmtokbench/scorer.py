@@ -1,0 +1,63 @@
+"""What every scorer of audio has in common: one item in, one value out, or a reason.
+
+A scorer measures one utterance at a time and keeps no state between utterances, so
+that rows can be cut in chunks for several processes without changing a figure.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+
+class NotScored(Exception):
+    """A scorer that cannot run here. The message is the reason the tables show."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """One utterance to measure.
+
+    Attributes:
+        utt_id: key of the utterance.
+        wav: file of the speech to judge.
+        reference: file of the original speech, for scorers which compare the two.
+        text: what was to be said, for recognisers.
+    """
+
+    utt_id: str
+    wav: Path
+    reference: Path | None = None
+    text: str | None = None
+
+
+class Scorer(Protocol):
+    """A measurement of one item.
+
+    Attributes:
+        name: as in the configuration, e.g. "pesq".
+    """
+
+    name: str
+
+    def measure(self, item: Item) -> Any:
+        """Return what is kept of the item (JSON types).
+
+        Raises:
+            ValueError: the item cannot be measured, with the reason.
+        """
+        ...
+
+
+@dataclass
+class Measurements:
+    """All values of one scorer on one condition.
+
+    Attributes:
+        values: utterance id to what the scorer measured.
+        failed: utterance id to why it has no value.
+    """
+
+    values: dict[str, Any]
+    failed: dict[str, str]

@@ -1,0 +1,210 @@
+"""Tables laid out as the paper's tables 2 to 6, from the benchmark's figures.
+
+A figure that is absent is shown as "not scored"; one that has no meaning as "-".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+NOT_SCORED = "not scored"
+NONE = "-"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A title, columns, rows of text, and notes beneath."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: list[tuple[str, ...]]
+    notes: list[str] = field(default_factory=list)
+
+
+def number(figures: Mapping, name: str, digits: int = 2) -> str:
+    """One figure as text."""
+    value = figures.get(name)
+    return NOT_SCORED if value is None else f"{value:.{digits}f}"
+
+
+def wer_cell(figures: Mapping) -> str:
+    """Word error rate with its 95 % interval."""
+    value = figures.get("wer")
+    if value is None:
+        return NOT_SCORED
+    return f"{value['wer']:.1f} ({value['low']:.1f}–{value['high']:.1f})"
+
+
+def wer_counts(figures: Mapping) -> str:
+    """Substitutions, deletions, insertions and words."""
+    value = figures.get("wer")
+    if value is None:
+        return NOT_SCORED
+    names = ("substitutions", "deletions", "insertions", "words")
+    return " / ".join(str(value[name]) for name in names)
+
+
+def reconstruction_table(rows: Sequence[Mapping], quality: Sequence[str]) -> Table:
+    """Table 2. Rows hold `model`, `tokens`, `wer` and the quality scores."""
+    titles = {"visqol": "ViSQOL ↑", "stoi": "STOI ↑", "pesq": "PESQ ↑"}
+    columns = ("Tokenizer", "Tokens", "WER % ↓", "S / D / I / words")
+    columns += tuple(titles[name] for name in quality)
+    lines = []
+    for row in rows:
+        original = row["kind"] == "original"
+        scores = [NONE if original else number(row, name) for name in quality]
+        lines.append(
+            (row["model"], row["tokens"], wer_cell(row), wer_counts(row), *scores)
+        )
+    return Table("Table 2. Speech reconstruction", columns, lines)
+
+
+def benchmark_table(rows: Sequence[Mapping]) -> Table:
+    """Table 3. Rows hold `alignment` (a mapping) and the scores of resynthesis."""
+    columns = (
+        "Tokenizer",
+        "Tokens",
+        "Teacher",
+        "MI ↑",
+        "WER† % ↓",
+        "WER* % ↓",
+        "SIM ↑",
+    )
+    lines = []
+    for row in rows:
+        start = (row["model"], row["tokens"], row.get("teacher", NONE))
+        if row["kind"] == "original":
+            lines.append((*start, NONE, NONE, wer_cell(row), "1.00"))
+            continue
+        alignment = row.get("alignment") or {}
+        lines.append(
+            (
+                *start,
+                number(alignment, "mi", 1),
+                number(alignment, "wer", 1),
+                wer_cell(row),
+                number(row, "sim"),
+            )
+        )
+    return Table(
+        "Table 3. SLMTokBench",
+        columns,
+        lines,
+        [
+            "MI: mutual information of tokens and text, nats per utterance. WER†: "
+            "downstream BLSTM-CTC model on tokens. WER* and SIM: recogniser and "
+            "speaker similarity on resynthesized speech."
+        ],
+    )
+
+
+def zeroshot_table(rows: Sequence[Mapping]) -> Table:
+    """Table 4. Rows hold `wer`, `sim` and `contrast`."""
+    columns = (
+        "Model",
+        "Tokenizer",
+        "WER % ↓",
+        "S / D / I / words",
+        "SIM to prompt ↑",
+        "SIM to its voice ↑",
+        "SIM to other voices",
+        "Nearest voice is the prompt's, % ↑",
+    )
+    lines = []
+    for row in rows:
+        contrast = row.get("contrast") or {}
+        lines.append(
+            (
+                row["model"],
+                row["tokens"],
+                wer_cell(row),
+                wer_counts(row),
+                number(row, "sim"),
+                number(contrast, "own"),
+                number(contrast, "others"),
+                number(contrast, "nearest", 0),
+            )
+        )
+    return Table("Table 4. Zero-shot text-to-speech", columns, lines)
+
+
+def conversion_table(rows: Sequence[Mapping]) -> Table:
+    """Table 5. Rows hold `wer`, `sim` (reference) and `sim_source`."""
+    columns = (
+        "Source",
+        "Reference",
+        "WER % ↓",
+        "SIM to reference ↑",
+        "SIM to source",
+    )
+    lines = []
+    for row in rows:
+        source = NONE if row["kind"] == "original" else number(row, "sim_source")
+        lines.append(
+            (row["model"], row["tokens"], wer_cell(row), number(row, "sim"), source)
+        )
+    return Table(
+        "Table 5. One-shot voice conversion",
+        columns,
+        lines,
+        [
+            "Groundtruth: word error rate of the source recordings; similarity of "
+            "different recordings of one speaker."
+        ],
+    )
+
+
+def codebook_table(rows: Sequence[Mapping]) -> Table:
+    """Table 6. Rows hold `model`, `tokens`, `set` and the figures of `pnmi`."""
+    columns = (
+        "Tokenizer",
+        "Tokens",
+        "Set",
+        "PNMI ↑",
+        "Phone purity ↑",
+        "Cluster purity ↑",
+        "Codes used",
+        "Entropy, bits",
+        "Frames",
+    )
+    lines = []
+    for row in rows:
+        used = row.get("used")
+        lines.append(
+            (
+                row["model"],
+                row["tokens"],
+                row["set"],
+                number(row, "pnmi", 3),
+                number(row, "phone_purity", 3),
+                number(row, "cluster_purity", 3),
+                NOT_SCORED if used is None else f"{used} / {row['codebook_size']}",
+                number(row, "entropy"),
+                number(row, "frames", 0),
+            )
+        )
+    return Table(
+        "Table 6. Codes and phones",
+        columns,
+        lines,
+        [
+            "PNMI grows with few frames per code: compare sets of like size. The "
+            "paper counts the training set."
+        ],
+    )
+
+
+def scorer_table(scorers: Sequence[tuple[str, str, str]]) -> Table:
+    """What measured, or why it did not: rows of (scorer, measures, state)."""
+    return Table("Scorers", ("Scorer", "Measures", "State"), list(scorers))
+
+
+def to_markdown(table: Table) -> str:
+    """The table as GitHub shows it, with title and notes."""
+    lines = [f"### {table.title}", "", "|" + "|".join(table.columns) + "|"]
+    lines.append("|" + "---|" * len(table.columns))
+    lines += ["|" + "|".join(row) + "|" for row in table.rows]
+    for note in table.notes:
+        lines += ["", note]
+    return "\n".join(lines) + "\n"
