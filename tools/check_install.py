@@ -38,12 +38,13 @@ def rows(extras: set[str]) -> list[tuple[str, str, str, str]]:
     good = (3, 10) <= sys.version_info[:2] <= (3, 12)
     table = [("python", "3.10 to 3.12", platform.python_version(), _state(good))]
     for requirement in map(Requirement, requirements):
-        environments = [{"extra": extra} for extra in ("", *sorted(extras))]
-        if requirement.marker and not any(map(requirement.marker.evaluate, environments)):
+        marker = requirement.marker
+        if marker and not any(marker.evaluate({"extra": extra}) for extra in extras):
             continue
         try:
             found = metadata.version(requirement.name)
-            state = _state(requirement.specifier.contains(found, prereleases=True), found)
+            good = requirement.specifier.contains(found, prereleases=True)
+            state = _state(good, found)
         except metadata.PackageNotFoundError:
             found, state = "-", "missing"
         table.append((requirement.name, str(requirement.specifier), found, state))
@@ -65,7 +66,7 @@ def main() -> int:
     parser.add_argument("--extras", default="teacher,eval", help="extras of setup.py")
     args = parser.parse_args()
     try:
-        table = rows(set(args.extras.split(",")) - {""})
+        table = rows({"", *args.extras.split(",")})
     except ValueError as error:
         sys.stderr.write(f"{error}\n")
         return 1

@@ -1,0 +1,3 @@
+#!/usr/bin/env bash
+# Sourced: where corpora lie. `downloads` means that local/data.sh fetches the corpus.
+# The mini corpus needs none: it is synthesized.

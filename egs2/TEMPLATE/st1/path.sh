@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Sourced: the environment of all recipes. tools/venv is used where it stands, else the
+# environment that is active.
+
+MAIN_ROOT=$(readlink -f "$(dirname "${BASH_SOURCE[0]}")")
+MAIN_ROOT=$(dirname "$(dirname "$(dirname "${MAIN_ROOT}")")")
+export MAIN_ROOT
+if [ -x "${MAIN_ROOT}/tools/venv/bin/python" ]; then
+    PATH=${MAIN_ROOT}/tools/venv/bin:${PATH}
+fi
+export PATH=${PWD}/utils:${PATH}
+export PYTHONPATH=${MAIN_ROOT}${PYTHONPATH:+:${PYTHONPATH}}
+export PYTHONIOENCODING=UTF-8 LC_ALL=C.UTF-8
+# A module of ESPnet's text front end logs what it cannot download; nothing here needs it.
+export PYTHONWARNINGS=${PYTHONWARNINGS:-ignore::SyntaxWarning}

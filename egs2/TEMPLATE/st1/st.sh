@@ -1,0 +1,304 @@
+#!/usr/bin/env bash
+# SpeechTokenizer, USLM and SLMTokBench on one corpus, in stages. A stage is a few lines
+# over scripts/helpers.sh; it can be run again, and takes up what it had.
+# shellcheck disable=SC2046,SC2086 # *_args, *_opts and the commands hold several words
+set -euo pipefail
+
+help_message="Usage: $0 [options]
+
+  1  data preparation          local/data.sh -> data/<set>
+  2  formatting                16 kHz, mono, not too short or too long -> dump/raw/<set>
+  3  semantic teacher, tokens  exp/teacher, dump/token_list
+  4  codec                     exp/codec_<tag>
+  5  tokenizing                dump/codes/<set>
+  6  USLM                      exp/uslm_<tag>
+  7  decoding                  exp/*/decode_*/<set>
+  8  scoring                   exp/results/{RESULTS.md,report.html}
+  9  packing, 10 upload        reserved, not here yet
+
+Options [default]:"
+
+# What to run
+stage=1          # first stage
+stop_stage=8     # last stage
+smoke=false      # a few utterances and steps, to see that all stages run
+baseline=false   # train and score a codec without distillation beside the other one
+local_data_opts= # options for local/data.sh
+
+# Where to run
+python=python3 # Python interpreter
+ngpu=0         # GPUs per node; 0 runs on the CPU
+num_nodes=1    # nodes for training
+nj=2           # jobs in an array
+num_threads=2  # threads of a job that runs alone
+
+# Directories and sets
+datadir=data    # what stage 1 makes
+dumpdir=dump    # what stages 2, 3 and 5 make
+expdir=exp      # models and results
+train_set=train # training set
+valid_set=dev   # validation set
+test_set="test" # test set
+
+# Formatting
+fs=16000         # sample rate in Hz
+min_seconds=0.5  # shorter utterances are dropped
+max_seconds=30.0 # longer utterances are dropped
+
+# Teacher and phonemes
+teacher=                               # HuBERT's directory or hub name; empty: train a small one
+teacher_config=conf/train_teacher.yaml # training of the small one
+teacher_args=                          # more options for its training
+token_type=phn                         # as in ESPnet: phn, char, word
+g2p=espeak_ng_english_us_vits          # grapheme to phoneme, as in ESPnet
+cleaner=none                           # text cleaner, as in ESPnet
+
+# Codec
+codec_config=conf/train_codec.yaml # training of the codec
+codec_tag=                         # name of the experiment; empty: from the configuration
+codec_args=                        # more options for its training, e.g. "--max_epoch 3"
+tokenize_batch_size=8              # utterances at once
+
+# USLM
+uslm_config=conf/train_uslm.yaml    # training of the USLM
+uslm_tag=                           # name of the experiment; empty: from the configuration
+uslm_args=                          # more options for its training
+decode_config=conf/decode_uslm.yaml # sampling
+max_decode_utts=0                   # utterances to synthesize and to convert; 0: all
+
+# Scoring
+bench_config=conf/slmtokbench.yaml # what is scored, and how
+bench_args=                        # more options for scoring
+
+. utils/parse_options.sh
+. ./path.sh
+. ./cmd.sh
+. scripts/helpers.sh
+
+[ $# -eq 0 ] || die "unknown arguments: $*"
+
+if [ "${smoke}" = true ]; then
+    local_data_opts+=" --smoke true"
+    teacher_args+=" --smoke true"
+    codec_args+=" --max_epoch 1 --num_iters_per_epoch 3 --batch_size 2"
+    uslm_args+=" --max_epoch 1 --num_iters_per_epoch 3"
+    bench_args+=" --smoke true"
+    max_decode_utts=4
+fi
+
+# tag CONFIG: the name of an experiment after its configuration
+tag() {
+    local name
+    name=$(basename "$1" .yaml)
+    name=${name#train_}
+    printf '%s' "${name}"
+}
+codec_exp=${expdir}/codec_${codec_tag:-$(tag "${codec_config}")}
+uslm_exp=${expdir}/uslm_${uslm_tag:-$(tag "${uslm_config}")}
+teacher_dir=${teacher:-${expdir}/teacher}
+token_list=${dumpdir}/token_list/${token_type}_${g2p}_${cleaner}/tokens.txt
+results=${expdir}/results
+export OMP_NUM_THREADS=${num_threads}
+
+# ---- stages ----------------------------------------------------------------------
+
+stage_1() {
+    local/data.sh --output_dir "${datadir}" --nj "${nj}" --python "${python}" ${local_data_opts}
+}
+
+stage_2() {
+    local set
+    for set in "${train_set}" "${valid_set}" "${test_set}"; do
+        need 1 "${datadir}/${set}/wav.scp"
+        local in=${datadir}/${set} out=${dumpdir}/raw/${set}
+        made "${out}" "${in}/wav.scp" "${in}/text" "${in}/utt2spk" "${in}/phones" \
+            "${in}/phones.ctm" "${fs} ${min_seconds} ${max_seconds}" && continue
+        "${python}" scripts/format_wav_scp.py --nj "${nj}" --sample_rate "${fs}" \
+            --min_seconds "${min_seconds}" --max_seconds "${max_seconds}" "${in}" "${out}"
+        touch "${out}/.done"
+    done
+}
+
+stage_3() {
+    local train=${dumpdir}/raw/${train_set} valid=${dumpdir}/raw/${valid_set} dir
+    need 2 "${train}/wav.scp" "${valid}/wav.scp"
+    if [ -n "${teacher}" ]; then
+        submit "teacher: check" 1 "${expdir}/teacher_check.log" \
+            "${python}" -m espnet_st.bin.teacher check --teacher "${teacher}"
+    elif ! made "${teacher_dir}" "${teacher_config}" "${train}/wav.scp" "${teacher_args}"; then
+        submit teacher 1 "${teacher_dir}/train.log" \
+            "${python}" -m espnet_st.bin.teacher train --config "${teacher_config}" \
+            --train_dir "${train}" --valid_dir "${valid}" --output_dir "${teacher_dir}" ${teacher_args}
+        touch "${teacher_dir}/.done"
+    fi
+    dir=$(dirname "${token_list}")
+    if ! made "${dir}" "${train}/text"; then
+        log "writing ${token_list}"
+        ngpu=0 submit "token list" 1 "${dir}/tokenize_text.log" \
+            "${python}" -m espnet2.bin.tokenize_text --input "${train}/text" --field 2- \
+            --output "${token_list}" --token_type "${token_type}" --g2p "${g2p}" \
+            --cleaner "${cleaner}" --write_vocabulary true --add_symbol '"<blank>:0"' \
+            --add_symbol '"<unk>:1"' --add_symbol '"<sos/eos>:-1"'
+        touch "${dir}/.done"
+    fi
+}
+
+# each_codec FUNCTION: call it with the name, directory, directory of codes and training
+# options of each codec of this run
+each_codec() {
+    "$1" codec "${codec_exp}" "${dumpdir}/codes"
+    if [ "${baseline}" = true ]; then
+        "$1" baseline "${codec_exp}_nodistill" "${dumpdir}/codes_$(basename "${codec_exp#*/codec_}")_nodistill" \
+            --codec_conf lambda_distill=0
+    fi
+}
+
+train_codec() {
+    local name=$1 exp=$2
+    shift 3
+    fit "${name}" "${exp}" espnet_st.bin.codec_train "${dumpdir}/raw/${train_set}" \
+        "${dumpdir}/raw/${valid_set}" "${expdir}/codec_stats" audio_shape wav.scp,audio,sound \
+        --config "${codec_config}" --codec_conf "teacher_conf.name=${teacher_dir}" ${codec_args} "$@"
+}
+
+stage_4() {
+    local train=${dumpdir}/raw/${train_set} valid=${dumpdir}/raw/${valid_set}
+    need 2 "${train}/wav.scp" "${valid}/wav.scp"
+    [ -n "${teacher}" ] || need 3 "${teacher_dir}/.done"
+    collect_stats codec "${expdir}/codec_stats" espnet_st.bin.codec_train "${train}" "${valid}" \
+        wav.scp wav.scp,audio,sound --config "${codec_config}" ${codec_args}
+    each_codec train_codec
+}
+
+tokenize() {
+    local name=$1 exp=$2 codes=$3 set raw out
+    need 4 "${exp}/latest.pth"
+    for set in "${train_set}" "${valid_set}" "${test_set}"; do
+        raw=${dumpdir}/raw/${set} out=${codes}/${set}
+        need 2 "${raw}/wav.scp"
+        made "${out}" "${exp}/latest.pth" "${raw}/wav.scp" && continue
+        submit "${name}: tokenize ${set}" 1 "${out}/tokenize.log" \
+            "${python}" -m espnet_st.bin.tokenize --wav_scp "${raw}/wav.scp" --codec "${exp}" \
+            --output_dir "${out}" --batch_size "${tokenize_batch_size}" --ngpu "${ngpu}"
+        keep_keys "${out}/codes.scp" "${raw}/text" "${out}/text"
+        keep_keys "${out}/codes.scp" "${raw}/utt2spk" "${out}/utt2spk"
+        awk '{ utts[$2] = utts[$2] " " $1 } END { for (spk in utts) print spk utts[spk] }' \
+            "${out}/utt2spk" | LC_ALL=C sort >"${out}/spk2utt"
+        touch "${out}/.done"
+    done
+}
+
+stage_5() { each_codec tokenize; }
+
+stage_6() {
+    local train=${dumpdir}/codes/${train_set} valid=${dumpdir}/codes/${valid_set}
+    local stats=${expdir}/uslm_stats data="text,text,text codes.scp,speech,kaldi_ark" part n_q
+    need 3 "${token_list}"
+    need 5 "${train}/.done" "${valid}/.done"
+    n_q=$("${python}" -c "from espnet_st.codes import CodesReader
+codes = CodesReader('${valid}/codes.scp')
+print(len(codes[next(iter(codes))]))")
+    local uslm_opts="--config ${uslm_config} --token_list ${token_list} --token_type ${token_type}
+        --g2p ${g2p} --cleaner ${cleaner} --odim ${n_q} --normalize none ${uslm_args}"
+    collect_stats USLM "${stats}" espnet_st.bin.tts_train "${train}" "${valid}" text "${data}" \
+        ${uslm_opts}
+    for part in train valid; do
+        awk -v n="$(wc -l <"${token_list}")" '{ print $0 "," n }' "${stats}/${part}/text_shape" \
+            >"${stats}/${part}/text_shape.${token_type}"
+    done
+    fit USLM "${uslm_exp}" espnet_st.bin.tts_train "${train}" "${valid}" "${stats}" \
+        "text_shape.${token_type} speech_shape" "${data}" ${uslm_opts}
+}
+
+# resynthesize NAME EXP CODES: waveforms from the first layer, and from all
+resynthesize() {
+    local name=$1 exp=$2 codes=$3/${test_set} layers out
+    need 4 "${exp}/latest.pth"
+    need 5 "${codes}/.done"
+    for layers in 1 1-8; do
+        out=${exp}/decode_rvq${layers/-/_}/${test_set}
+        made "${out}" "${exp}/latest.pth" "${codes}/codes.scp" && continue
+        submit "${name}: decode RVQ-${layers/-/:}" 1 "${out}/decode.log" \
+            "${python}" -m espnet_st.bin.codec_inference --codec "${exp}" --layers "${layers}" \
+            --codes_scp "${codes}/codes.scp" --wav_scp "${dumpdir}/raw/${test_set}/wav.scp" \
+            --output_dir "${out}" --ngpu "${ngpu}"
+        touch "${out}/.done"
+    done
+}
+
+# convert: the semantic layer of a source with acoustic layers of a reference
+convert() {
+    local pairs=$1 codes=${dumpdir}/codes/${test_set} layers out
+    for layers in 2 2-4 2-8; do
+        out=${codec_exp}/decode_vc_rvq${layers/-/_}/${test_set}
+        made "${out}" "${codec_exp}/latest.pth" "${codes}/codes.scp" "${pairs}/utt2ref" && continue
+        submit "conversion with RVQ-${layers/-/:}" 1 "${out}/decode.log" \
+            "${python}" -m espnet_st.bin.voice_conversion --codec "${codec_exp}" \
+            --codes_scp "${codes}/codes.scp" --utt2ref "${pairs}/utt2ref" \
+            --layers "${layers}" --output_dir "${out}"
+        touch "${out}/.done"
+    done
+}
+
+# synthesize: speech of a text in the voice of a prompt
+synthesize() {
+    local pairs=$1 out=${uslm_exp}/decode_zeroshot/${test_set} n=1 job
+    need 6 "${uslm_exp}/latest.pth"
+    made "${out}" "${uslm_exp}/latest.pth" "${codec_exp}/latest.pth" "${decode_config}" \
+        "${pairs}/text" "${pairs}/prompt_wav.scp" && return
+    [ "${ngpu}" -gt 0 ] || n=$(jobs_for "${pairs}/text")
+    split "${n}" "${out}" "${pairs}/text" "${pairs}/prompt_wav.scp" "${pairs}/prompt_text"
+    submit "zero-shot synthesis" "${n}" "${out}/decode.JOB.log" \
+        "${python}" -m espnet_st.bin.tts_inference --uslm "${uslm_exp}" --codec "${codec_exp}" \
+        --config "${decode_config}" --ngpu "${ngpu}" --output_dir "${out}/JOB" \
+        --data_path_and_name_and_type "${out}/JOB/text,text,text" \
+        --data_path_and_name_and_type "${out}/JOB/prompt_wav.scp,speech,sound" \
+        --data_path_and_name_and_type "${out}/JOB/prompt_text,prompt_text,text"
+    mkdir -p "${out}/wav"
+    for job in $(seq "${n}"); do
+        find "${out}/${job}/wav" -name '*.wav' -exec mv -t "${out}/wav" {} +
+    done
+    gather "${n}" "${out}" codes.scp "${out}/codes.scp"
+    gather "${n}" "${out}" wav.scp "${out}/wav.scp"
+    sed -i "s| ${out}/[0-9]*/wav/| ${out}/wav/|" "${out}/wav.scp"
+    log "${out}: $(wc -l <"${out}/wav.scp") of $(wc -l <"${pairs}/text") utterances"
+    touch "${out}/.done"
+}
+
+stage_7() {
+    local raw=${dumpdir}/raw/${test_set}
+    need 2 "${raw}/wav.scp"
+    "${python}" scripts/make_pairs.py --max_utts "${max_decode_utts}" "${raw}"
+    each_codec resynthesize
+    convert "${raw}/conversion"
+    synthesize "${raw}/zeroshot"
+}
+
+stage_8() {
+    local -a exps=(--codec_exp "${codec_exp}")
+    need 7 "${codec_exp}/decode_rvq1_8/${test_set}/.done"
+    [ ! -e "${codec_exp}_nodistill/decode_rvq1_8/${test_set}/.done" ] ||
+        exps+=(--baseline_exp "${codec_exp}_nodistill")
+    [ ! -e "${uslm_exp}/decode_zeroshot/${test_set}/.done" ] || exps+=(--uslm_exp "${uslm_exp}")
+    submit scores 1 "${results}/slmtokbench.log" \
+        "${python}" -m espnet_st.bin.slmtokbench --config "${bench_config}" "${exps[@]}" \
+        --dump_dir "${dumpdir}" --data_dir "${datadir}" --test_set "${test_set}" \
+        --train_set "${train_set}" --valid_set "${valid_set}" --output_dir "${results}" \
+        --nj "${nj}" ${bench_args}
+    cat "${results}/RESULTS.md"
+    log "the report is ${results}/report.html"
+}
+
+stage_9() { die "stage 9, packing, is reserved and not here yet: use --stop_stage 8"; }
+stage_10() { die "stage 10, upload, is reserved and not here yet: use --stop_stage 8"; }
+
+titles=("" "data preparation" "formatting" "semantic teacher and tokens" codec tokenizing USLM
+    decoding scoring packing upload)
+[[ ${stage} =~ ^([1-9]|10)$ && ${stop_stage} =~ ^([1-9]|10)$ ]] ||
+    die "--stage ${stage} --stop_stage ${stop_stage}: expected numbers from 1 to 10"
+for ((current = stage; current <= stop_stage; current++)); do
+    log "stage ${current}: ${titles[current]}"
+    started=${SECONDS}
+    "stage_${current}"
+    log "stage ${current} took $((SECONDS - started)) s"
+done
