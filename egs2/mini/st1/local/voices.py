@@ -1,0 +1,61 @@
+"""The voices of `mini`: which synthesizer speaks, and how it is shifted.
+
+`playback` plays the synthesizer's signal faster, so formants and pitch rise by that
+factor; `f0` is the mean pitch asked of the synthesizer before that, in Hz, where it
+can be set; `tempo` is the speaking rate that results (1 is the synthesizer's own).
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Voice:
+    """One speaker of the corpus.
+
+    Attributes:
+        name: speaker id, also the beginning of its utterance ids.
+        backend: `flite`, `festival` or `espeak`.
+        base: the backend's own name of the voice.
+        playback: factor on formants and pitch, (0.5, 2).
+        f0: mean pitch before playback, Hz; None leaves the voice's own. espeak-ng
+            takes its own scale of 0 to 99.
+        tempo: speaking rate relative to the voice's own.
+    """
+
+    name: str
+    backend: str
+    base: str
+    playback: float = 1.0
+    f0: float | None = None
+    tempo: float = 1.0
+
+
+TRAINING = (
+    Voice("awba", "flite", "awb", 1.0, 125),
+    Voice("awbb", "flite", "awb", 0.93, 95),
+    Voice("awbc", "flite", "awb", 1.1, 170),
+    Voice("awbd", "flite", "awb", 1.2, 185),
+    Voice("htsa", "festival", "cmu_us_slt_arctic_hts", 1.0),
+    Voice("htsb", "festival", "cmu_us_slt_arctic_hts", 0.88),
+    Voice("kala", "flite", "kal16", 1.0, 105, 0.9),
+    Voice("kalb", "flite", "kal16", 0.92, 85, 0.9),
+    Voice("kalc", "flite", "kal16", 1.1, 140, 0.9),
+    Voice("kald", "flite", "kal16", 1.0, 160, 0.9),
+    Voice("rmsa", "flite", "rms", 1.0),
+    Voice("rmsb", "flite", "rms", 0.93),
+    Voice("rmsc", "flite", "rms", 1.1),
+    Voice("slta", "flite", "slt", 1.0, 175),
+    Voice("sltb", "flite", "slt", 0.9, 150),
+    Voice("sltc", "flite", "slt", 1.0, 130),
+    Voice("sltd", "flite", "slt", 1.04, 215),
+)
+
+UNSEEN = (
+    Voice("espf", "espeak", "en-us+f5", 1.0, 50, 0.9),
+    Voice("kalx", "flite", "kal16", 1.2, 190, 0.85),
+    Voice("rmsx", "flite", "rms", 1.22),
+    Voice("sltx", "flite", "slt", 0.82, 110, 0.95),
+)
+
+SMOKE_TRAINING = tuple(v for v in TRAINING if v.name in ("awba", "kala", "rmsa"))
+SMOKE_UNSEEN = tuple(v for v in UNSEEN if v.name in ("espf", "sltx"))
