@@ -1,0 +1,152 @@
+"""The whole benchmark over a tiny recipe, with a codec that only has codebooks."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from espnet_st.bin import slmtokbench
+from espnet_st.codes import CodesWriter
+
+KEYS = ("ann-1", "ann-2", "ann-3", "bob-1", "bob-2", "bob-3")
+
+
+class Codec:
+    n_q, codebook_size, frame_rate = 4, 8, 50.0
+    codebooks = torch.randn(4, 8, 6, generator=torch.Generator().manual_seed(0))
+
+    @classmethod
+    def from_pretrained(cls, directory):
+        return cls()
+
+    def quantized(self, codes):
+        return torch.stack([book[row] for book, row in zip(self.codebooks, codes)])
+
+
+def write_set(folder, name, seed):
+    """A set of noisy buzzes with texts, phones and codes."""
+    rng = np.random.default_rng(seed)
+    raw = folder / "dump/raw" / name
+    (raw / "wav").mkdir(parents=True)
+    tables = {part: [] for part in ("wav.scp", "text", "utt2spk", "phones.ctm")}
+    with CodesWriter(folder / "dump/codes" / name) as writer:
+        for key in KEYS:
+            path = raw / "wav" / f"{key}.wav"
+            write_wav(path, 110 if key.startswith("ann") else 220, rng)
+            tables["wav.scp"].append(f"{key} {path}")
+            tables["text"].append(f"{key} HELLO {key[:3].upper()}")
+            tables["utt2spk"].append(f"{key} {key[:3]}")
+            tables["phones.ctm"] += [f"{key} 1 0.0 0.7 AA", f"{key} 1 0.7 0.7 B"]
+            writer[key] = torch.from_numpy(rng.integers(8, size=(4, 70)))
+    for part, lines in tables.items():
+        (raw / part).write_text("\n".join(lines) + "\n")
+    return raw
+
+
+def write_wav(path, pitch, rng):
+    time = np.arange(22400) / 16000
+    buzz = sum(np.sin(2 * np.pi * pitch * k * time) / k for k in range(1, 20))
+    wav = 0.1 * buzz * np.clip(np.sin(2 * np.pi * 2.5 * time), 0, 1)
+    soundfile.write(path, wav + 0.003 * rng.standard_normal(len(time)), 16000)
+
+
+@pytest.fixture
+def recipe(tmp_path, monkeypatch):
+    for seed, name in enumerate(("train", "dev", "test")):
+        raw = write_set(tmp_path, name, seed)
+    rng = np.random.default_rng(9)
+    made = {
+        "exp/codec_x/decode_rvq1": KEYS,
+        "exp/codec_x/decode_rvq1_4": KEYS[:-1],
+        "exp/codec_x/decode_vc_rvq2": KEYS[:2],
+    }
+    for where, keys in made.items():
+        folder = tmp_path / where / "test"
+        folder.mkdir(parents=True)
+        for key in keys:
+            write_wav(folder / f"{key}.wav", 150, rng)
+        lines = [f"{key} {folder / key}.wav\n" for key in keys]
+        (folder / "wav.scp").write_text("".join(lines))
+    conversion = raw / "conversion"
+    conversion.mkdir()
+    pairs = {"ann-1": "bob-2", "ann-2": "bob-3"}
+    for name, line in (
+        ("wav.scp", "{0} {2}/wav/{0}.wav\n"),
+        ("ref_wav.scp", "{0} {2}/wav/{1}.wav\n"),
+        ("text", "{0} HELLO ANN\n"),
+        ("utt2ref", "{0} {1}\n"),
+    ):
+        lines = [line.format(key, ref, raw) for key, ref in pairs.items()]
+        (conversion / name).write_text("".join(lines))
+    config = "codec_conf: {lambda_distill: 1.0, teacher: {name: exp/teacher}}\n"
+    (tmp_path / "exp/codec_x/config.yaml").write_text(config)
+    monkeypatch.setattr(slmtokbench, "AudioCoding", Codec)
+    return tmp_path
+
+
+def run(recipe):
+    slmtokbench.main(
+        [
+            *("--codec_exp", str(recipe / "exp/codec_x")),
+            *("--uslm_exp", str(recipe / "exp/uslm_x")),
+            *("--dump_dir", str(recipe / "dump")),
+            *("--data_dir", str(recipe / "data")),
+            *("--output_dir", str(recipe / "results")),
+            *("--nj", "1", "--recognizers", "[pocketsphinx]", "--quality", "[stoi]"),
+            *("--speaker_encoders", "[wavlm, resemblyzer]"),
+            *("--wavlm_model", str(recipe / "no_weights")),
+            *("--downstream_steps", "2", "--downstream_hidden", "4"),
+            *("--tsne_speakers", "2", "--tsne_utterances", "3", "--players", "1"),
+        ]
+    )
+
+
+def test_whole_benchmark(recipe, capsys):
+    run(recipe)
+    results = recipe / "results"
+    text = (results / "RESULTS.md").read_text()
+    for number in range(2, 7):
+        assert f"### Table {number}. " in text
+    assert "- python version: `" in text
+    scores = json.loads((results / "scores.json").read_text())
+    figures = scores["figures"]
+
+    # Scored: what is there.
+    assert 0 < figures["speechtokenizer_rvq1"]["stoi"] <= 1
+    assert 0 < figures["speechtokenizer_rvq1"]["sim"] <= 1
+    assert figures["vc_rvq2"]["sim_source"] is not None
+    assert figures["speechtokenizer_rvq1_4"]["alignment"]["steps"] == 2
+    assert {row["set"] for row in scores["codebooks"]} == {"train", "test"}
+    # Not scored, and why: no weights, no language model, nothing synthesized.
+    assert re.search(r"\|wavlm\|voice\|not scored: the weights of .* are not", text)
+    assert re.search(r"\|pocketsphinx\|.*\|not scored: no .*bigram.lm; stage 1", text)
+    assert re.search(r"- uslm: no .*wav.scp; stage 7 makes it", text)
+    assert "wer" not in figures["groundtruth"]
+    assert "|Groundtruth||not scored|" in text
+    # Named: the utterance that one condition lacks.
+    (failed,) = scores["failures"].values()
+    assert list(failed) == [KEYS[-1]]
+    assert "### Table 3. SLMTokBench" in capsys.readouterr().out
+
+    page = (results / "report.html").read_text()
+    sources = re.findall(r'(?:src|href)\s*=\s*"([^"]*)"', page)
+    assert sources
+    assert all(source.startswith("data:") for source in sources)
+    assert "http" not in re.sub(r'"data:[^"]*"', "", page)
+    assert "@import" not in page and "url(" not in page
+    assert page.count("<audio") == 3 + 3
+
+    before = {p: p.stat().st_mtime_ns for p in (results / "rows").rglob("*.json")}
+    run(recipe)
+    assert before == {p: p.stat().st_mtime_ns for p in before}
+
+
+def test_missing_codes_are_a_reason_not_a_number(recipe):
+    (recipe / "dump/codes/dev/codes.scp").unlink()
+    run(recipe)
+    scores = json.loads((recipe / "results/scores.json").read_text())
+    assert scores["figures"]["speechtokenizer_rvq1"]["alignment"] is None
+    assert any("no codes at" in line for line in scores["not_scored"])
