@@ -1,0 +1,40 @@
+"""What all rooms' tests share: the end-to-end run, and its place at the end."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.get_closest_marker("smoke"):
+            item.add_marker(pytest.mark.xdist_group("smoke"))
+    items.sort(key=lambda item: item.get_closest_marker("smoke") is not None)
+
+
+@pytest.fixture(scope="session")
+def smoke_run(tmp_path_factory):
+    """The directory with data/, dump/ and exp/ of one `run.sh --smoke true`."""
+    work = tmp_path_factory.mktemp("smoke")
+    command = [str(ROOT / "egs2/mini/st1/run.sh"), "--smoke", "true"]
+    command += ["--baseline", "true"]
+    for name in ("data", "dump", "exp"):
+        command += [f"--{name}dir", str(work / name)]
+    done = subprocess.run(
+        command,
+        cwd=work,  # not the recipe's directory: it must not matter
+        env=os.environ | {"OMP_NUM_THREADS": "2"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    (work / "run.log").write_text(done.stdout, encoding="utf-8")
+    assert done.returncode == 0, done.stdout[-6000:]
+    return work

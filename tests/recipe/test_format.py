@@ -1,0 +1,118 @@
+import numpy as np
+import pytest
+import soundfile
+from data_dir import read_table
+
+FORMAT = "scripts/format_wav_scp.py"
+
+
+def replace(path, old, new):
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+def test_a_right_file_is_referred_to_and_tables_are_complete(
+    data_dir, tmp_path, script
+):
+    code, said = script(FORMAT, data_dir, tmp_path / "out")
+    assert code == 0, said
+    out = tmp_path / "out"
+    assert read_table(out / "wav.scp") == read_table(data_dir / "wav.scp")
+    assert read_table(out / "text") == read_table(data_dir / "text")
+    assert read_table(out / "spk2utt") == {"a": "a-1 a-2", "b": "b-1 b-2"}
+    samples = read_table(out / "utt2num_samples")
+    assert samples == {f"{k}": f"{16000 * n}" for n, k in enumerate(samples, 1)}
+    assert (out / "phones.ctm").read_text() == (data_dir / "phones.ctm").read_text()
+
+
+def test_another_rate_stereo_and_a_pipe_become_16_khz_mono(
+    data_dir, tmp_path, script, tone
+):
+    stereo = np.stack([tone(1, 44100), 0 * tone(1, 44100)], axis=1)
+    soundfile.write(data_dir / "a-1.wav", stereo, 44100)
+    piped = data_dir / "b-2.wav"
+    replace(data_dir / "wav.scp", str(piped), f"cat {piped} |")
+    code, said = script(FORMAT, data_dir, tmp_path / "out")
+    assert code == 0, said
+    paths = read_table(tmp_path / "out/wav.scp")
+    wav, rate = soundfile.read(paths["a-1"])
+    assert (wav.shape, rate) == ((16000,), 16000)
+    # Half of the amplitude of the one channel, at the same pitch.
+    np.testing.assert_allclose(wav[100:-100], tone(1)[100:-100] / 2, atol=2e-3)
+    wav, _ = soundfile.read(paths["b-2"])
+    np.testing.assert_allclose(wav, tone(4), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (None, "no such file"),
+        (b"RIFF, not really", "not readable as audio"),
+        (b"", "not readable as audio"),
+        (np.zeros(0), "no samples"),
+        (np.zeros(16000), "silent"),
+        (np.full(16000, np.nan), "NaN"),
+        (np.full(3200, 0.1), "0.20 s, outside"),
+        (np.full(96000, 0.1), "6.00 s, outside"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_an_unusable_file_is_named_and_counted(
+    data_dir, tmp_path, script, content, reason
+):
+    path = data_dir / "a-2.wav"
+    path.unlink()
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    elif content is not None:
+        soundfile.write(path, content, 16000, subtype="FLOAT")
+    code, said = script(FORMAT, "--max_seconds", 5, data_dir, tmp_path / "out")
+    assert code == 0, said
+    line = next(line for line in said.splitlines() if "dropped a-2" in line)
+    assert reason in line and str(data_dir / "a-2.wav") in line
+    assert "3 utterances kept, 1 dropped" in said
+    for name in ("wav.scp", "text", "utt2spk", "utt2num_samples", "phones"):
+        assert list(read_table(tmp_path / "out" / name)) == ["a-1", "b-1", "b-2"], name
+    assert "a-2" not in (tmp_path / "out/phones.ctm").read_text()
+    assert "a-2" not in (tmp_path / "out/spk2utt").read_text()
+
+
+def test_a_failing_pipe_is_named_with_what_it_said(data_dir, tmp_path, script):
+    replace(data_dir / "wav.scp", str(data_dir / "a-1.wav"), "ls /no/such/place |")
+    code, said = script(FORMAT, data_dir, tmp_path / "out")
+    assert code == 0 and "dropped a-1" in said and "/no/such/place" in said
+
+
+def test_nothing_usable_is_an_error(data_dir, tmp_path, script):
+    code, said = script(FORMAT, "--min_seconds", 9, data_dir, tmp_path / "out")
+    assert code == 1 and "no utterance of 4 can be used" in said
+    assert not (tmp_path / "out/wav.scp").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "message"),
+    [
+        ("text", "a-2 SENTENCE NUMBER 2", "a-2", "nothing after key 'a-2'"),
+        ("text", "a-2 ", "a-1 ", "'a-1' comes twice"),
+        ("text", "a-1 ", "c-1 ", "'a-2' comes after 'c-1'"),
+        ("text", "b-2 ", "b-3 ", "'b-2' stands in wav.scp but not in text"),
+        ("utt2spk", "b-2 b\n", "", "'b-2' stands in wav.scp but not in utt2spk"),
+        ("wav.scp", "a-1 ", "a/1 ", "'a/1' holds a slash"),
+        ("text", "a-1 SENTENCE NUMBER 1\n", "\n", "empty line"),
+    ],
+)
+def test_a_faulty_table_is_refused_by_key(
+    data_dir, tmp_path, script, name, old, new, message
+):
+    replace(data_dir / name, old, new)
+    code, said = script(FORMAT, data_dir, tmp_path / "out")
+    assert code == 1 and message in said and str(data_dir) in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("name", ["wav.scp", "text", "utt2spk"])
+def test_a_missing_table_is_named(data_dir, tmp_path, script, name):
+    (data_dir / name).unlink()
+    code, said = script(FORMAT, data_dir, tmp_path / "out")
+    assert code == 1 and f"{data_dir / name}: no such file" in said
