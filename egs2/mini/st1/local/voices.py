@@ -51,7 +51,7 @@ TRAINING = (
 )
 
 UNSEEN = (
-    Voice("espf", "espeak", "en-us+f5", 1.0, 50, 0.9),
+    Voice("espf", "espeak", "en-us+f5", 0.95, 50, 0.85),
     Voice("kalx", "flite", "kal16", 1.2, 190, 0.85),
     Voice("rmsx", "flite", "rms", 1.22),
     Voice("sltx", "flite", "slt", 0.82, 110, 0.95),

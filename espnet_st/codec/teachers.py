@@ -1,0 +1,283 @@
+"""Semantic teachers: frozen HuBERT-like models, aligned with the codec's frames.
+
+Any Hugging Face `HubertModel` or `WavLMModel`, from a directory or from the hub, is
+loaded by `build_teacher`. Training a small one is in `teacher_training.py`; the
+distillation losses are in `losses.py`.
+"""
+
+from __future__ import annotations
+
+import json
+from math import prod
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+SAMPLE_RATE = 16000
+HOP_LENGTH = 320
+MODEL_TYPES = ("hubert", "wavlm")
+
+
+class Teacher(nn.Module):
+    """A frozen speech model giving one vector, or one unit, per frame of the codec.
+
+    It never leaves evaluation mode, has no trainable parameter and gives no gradient.
+
+    Attributes:
+        sample_rate: Hz of the waveforms it takes.
+        output_size: D, width of the features, or K, the number of units.
+        n_layers: Transformer layers; the model has `n_layers + 1` hidden states.
+    """
+
+    sample_rate = SAMPLE_RATE
+
+    def __init__(
+        self,
+        model: nn.Module,
+        layer: str | int = "avg",
+        normalize: bool = True,
+        centroids: Tensor | None = None,
+    ) -> None:
+        """Wrap a model.
+
+        Args:
+            model: `HubertModel` or `WavLMModel`.
+            layer: `avg`, the mean of all hidden states, that of the input embedding
+                included; or the index of one of them, 0 being that embedding.
+            normalize: Whether each waveform is brought to mean 0 and variance 1
+                first, as the model's feature extractor says (`do_normalize`).
+            centroids: (K, D) of k-means over that layer; makes the output units.
+
+        Raises:
+            ValueError: On another model, stride, layer or shape of the centroids.
+        """
+        super().__init__()
+        config = model.config
+        if config.model_type not in MODEL_TYPES:
+            raise ValueError(
+                f"the teacher is a {config.model_type!r} model; expected one of "
+                f"{', '.join(MODEL_TYPES)}"
+            )
+        if prod(config.conv_stride) != HOP_LENGTH:
+            raise ValueError(
+                f"the teacher's strides {list(config.conv_stride)} make a frame of "
+                f"{prod(config.conv_stride)} samples; expected {HOP_LENGTH}, the "
+                "codec's: choose a teacher with 50 frames per second at 16 kHz"
+            )
+        self.n_layers = config.num_hidden_layers
+        self.layer = _check_layer(layer, self.n_layers)
+        self.normalize = normalize
+        self.receptive_field = receptive_field(config.conv_kernel, config.conv_stride)
+        self.model = model
+        self.register_buffer("centroids", centroids)
+        width = config.hidden_size
+        if centroids is not None and centroids.shape[1:] != (width,):
+            raise ValueError(
+                f"the units' centroids have shape {tuple(centroids.shape)}; the "
+                f"teacher's features have {width} dimensions: make units from it"
+            )
+        self.output_size = width if centroids is None else len(centroids)
+        self.requires_grad_(False)
+        super().train(False)
+
+    def train(self, mode: bool = True) -> Teacher:
+        """Do nothing: a teacher stays in evaluation mode."""
+        del mode
+        return self
+
+    @torch.no_grad()
+    def forward(self, wav: Tensor) -> Tensor:
+        """Features or units of waveforms.
+
+        Args:
+            wav: (B, N), float at 16 kHz.
+
+        Returns:
+            (B, T, D) float, or (B, T) int64 for units, T = ceil(N / 320).
+
+        Raises:
+            ValueError: If `wav` is not (B, N) with N of at least one sample.
+        """
+        states = self.hidden_states(wav)
+        if self.layer == "avg":
+            features = torch.stack(states).mean(dim=0)
+        else:
+            features = states[self.layer]
+        if self.centroids is None:
+            return features
+        return nearest(features, self.centroids)
+
+    @torch.no_grad()
+    def hidden_states(self, wav: Tensor) -> tuple[Tensor, ...]:
+        """All `n_layers + 1` hidden states (B, T, D) of waveforms (B, N).
+
+        Raises:
+            ValueError: As `forward`.
+        """
+        if wav.dim() != 2 or wav.shape[1] == 0 or not wav.is_floating_point():
+            raise ValueError(
+                f"the teacher got {wav.dtype} of shape {tuple(wav.shape)}; expected "
+                "float waveforms (B, N)"
+            )
+        if self.normalize:
+            wav = normalize_waveform(wav)
+        wav = align_to_codec(wav, self.receptive_field)
+        return self.model(wav, output_hidden_states=True).hidden_states
+
+
+def receptive_field(kernels: list[int], strides: list[int]) -> int:
+    """Samples that one output of a stack of convolutions sees (HuBERT: 400)."""
+    size, jump = 1, 1
+    for kernel, stride in zip(kernels, strides, strict=True):
+        size += (kernel - 1) * jump
+        jump *= stride
+    return size
+
+
+def align_to_codec(wav: Tensor, field: int = 400) -> Tensor:
+    """Pad waveforms so that the model's frames fall on the codec's.
+
+    Frame j of the model sees samples [320 j, 320 j + field) and is centred on
+    320 j + field / 2; frame t of the codec covers [320 t, 320 t + 320), centred on
+    320 t + 160. With (field - 320) / 2 zeros put before (40 for HuBERT) the centres
+    agree, and zeros after make exactly T = ceil(N / 320) frames: without them HuBERT
+    gives floor((N - 400) / 320) + 1.
+
+    Args:
+        wav: (B, N).
+        field: Receptive field of the model in samples, at least 320.
+
+    Returns:
+        (B, 320 (T - 1) + field).
+    """
+    n_frames = -(-wav.shape[-1] // HOP_LENGTH)
+    left = (field - HOP_LENGTH) // 2
+    right = HOP_LENGTH * (n_frames - 1) + field - left - wav.shape[-1]
+    return nn.functional.pad(wav, (left, right))
+
+
+def normalize_waveform(wav: Tensor) -> Tensor:
+    """Mean 0 and variance 1 over the last axis.
+
+    As `Wav2Vec2FeatureExtractor.zero_mean_unit_var_norm` of transformers.
+    """
+    centred = wav - wav.mean(dim=-1, keepdim=True)
+    variance = centred.pow(2).mean(dim=-1, keepdim=True)
+    return centred / torch.sqrt(variance + 1e-7)
+
+
+def nearest(features: Tensor, centroids: Tensor) -> Tensor:
+    """Index (...) of the nearest centroid (K, D) of each feature (..., D)."""
+    scores = features @ centroids.t() - 0.5 * centroids.pow(2).sum(dim=1)
+    return scores.argmax(dim=-1)
+
+
+def build_teacher(
+    name: str, layer: str | int = "avg", units_file: str | None = None
+) -> Teacher:
+    """Load a teacher.
+
+    Args:
+        name: Directory in Hugging Face's format, or name on its hub
+            (`facebook/hubert-base-ls960` is the paper's).
+        layer: `avg`, an index in [0, layers], or `units`.
+        units_file: For `units`: the centroids (K, D) that
+            `espnet_st.bin.teacher units` wrote, with the layer in a `.json` beside.
+
+    Raises:
+        ValueError: If there is no such model, if a part of it is missing or not
+            known, or if `layer` and `units_file` do not fit.
+    """
+    if (layer == "units") != (units_file is not None):
+        raise ValueError(
+            f"layer {layer!r} with units_file {units_file!r}: give a units_file with "
+            "layer 'units', and only then; espnet_st.bin.teacher units makes one"
+        )
+    centroids = None
+    if units_file is not None:
+        centroids, layer = read_units(Path(units_file))
+    model, normalize = _load_pretrained(name)
+    return Teacher(model, layer, normalize, centroids)
+
+
+def write_units(path: Path, centroids: Tensor, layer: str | int) -> None:
+    """Write centroids (K, D) as `.npy`, and their layer in a `.json` beside."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as stream:
+        np.save(stream, centroids.cpu().numpy().astype(np.float32))
+    about = {"layer": layer, "n_clusters": len(centroids)}
+    path.with_suffix(".json").write_text(json.dumps(about) + "\n")
+
+
+def read_units(path: Path) -> tuple[Tensor, str | int]:
+    """Read what `write_units` wrote.
+
+    Returns:
+        The centroids (K, D), float, and their layer.
+
+    Raises:
+        ValueError: If a file is missing or does not hold centroids.
+    """
+    about = path.with_suffix(".json")
+    for needed in (path, about):
+        if not needed.is_file():
+            raise ValueError(
+                f"{needed} is missing: make the units with espnet_st.bin.teacher units"
+            )
+    centroids = torch.from_numpy(np.load(path, allow_pickle=False))
+    if centroids.dim() != 2 or not centroids.is_floating_point():
+        raise ValueError(
+            f"{path} holds {centroids.dtype} of shape {tuple(centroids.shape)}; "
+            "expected float centroids (K, D)"
+        )
+    return centroids.float(), json.loads(about.read_text())["layer"]
+
+
+def _check_layer(layer: str | int, n_layers: int) -> str | int:
+    """The layer as `avg` or an index, or an error that lists what there is."""
+    if layer == "avg":
+        return layer
+    number = int(layer) if str(layer).isdecimal() else -1
+    if not 0 <= number <= n_layers:
+        raise ValueError(
+            f"teacher layer {layer!r}; expected 'avg', 'units' or an index from 0 "
+            f"(the input embedding) to {n_layers}"
+        )
+    return number
+
+
+def _load_pretrained(name: str) -> tuple[nn.Module, bool]:
+    """The model, loaded strictly, and whether its inputs are normalized."""
+    try:
+        from transformers import AutoConfig, AutoFeatureExtractor, AutoModel
+    except ImportError as error:
+        raise ValueError(
+            "a teacher needs transformers: pip install 'espnet-st[teacher]'"
+        ) from error
+    try:
+        config = AutoConfig.from_pretrained(name)
+        if config.model_type not in MODEL_TYPES:
+            raise ValueError(
+                f"{name} is a {config.model_type!r} model; expected one of "
+                f"{', '.join(MODEL_TYPES)}"
+            )
+        extractor = AutoFeatureExtractor.from_pretrained(name)
+        model, report = AutoModel.from_pretrained(name, output_loading_info=True)
+    except OSError as error:
+        raise ValueError(
+            f"the teacher {name!r} could not be loaded: it is not a directory with "
+            "config.json, preprocessor_config.json and model.safetensors, and the "
+            "hub did not give it. Where there is no network, fetch it elsewhere "
+            f"(hf download {name} --local-dir DIR) and name DIR, or train a small "
+            "one: python -m espnet_st.bin.teacher train"
+        ) from error
+    wrong = {key: sorted(map(str, names)) for key, names in report.items() if names}
+    if wrong:
+        raise ValueError(f"the checkpoint of {name} does not fit its model: {wrong}")
+    if extractor.sampling_rate != SAMPLE_RATE:
+        raise ValueError(
+            f"{name} was made for {extractor.sampling_rate} Hz; expected {SAMPLE_RATE}"
+        )
+    return model, bool(extractor.do_normalize)
