@@ -124,9 +124,12 @@ else
     if [ ! -x "${uv}" ]; then
         log "fetching uv into tools/.uv with pip"
         python3 -m pip --version >/dev/null 2>&1 || install_packages python3-pip
-        python3 -m pip install -q --target "${tools}/.uv" uv
+        PIP_ROOT_USER_ACTION=ignore python3 -m pip install -q --target "${tools}/.uv" uv
     fi
 fi
+
+quiet=()
+[ -t 2 ] || quiet=(-q) # uv's progress bars are for a terminal only.
 
 # ---- Python packages -------------------------------------------------------------
 if [ "${active}" = false ] && [ ! -x "${target}" ] && [ "${stamp}" != "${tools}/.installed" ]; then
@@ -135,12 +138,12 @@ if [ "${active}" = false ] && [ ! -x "${target}" ] && [ "${stamp}" != "${tools}/
 fi
 if [ -n "${torch_index}" ]; then
     log "installing torch and torchaudio from ${torch_index}"
-    "${uv}" pip install -q --python "${target}" --index-url "${torch_index}" \
+    "${uv}" pip install "${quiet[@]}" --python "${target}" --index-url "${torch_index}" \
         'torch>=2.1,<2.12' 'torchaudio>=2.1,<2.12'
 fi
 log "installing espnet-st[${extras}] (some 4 GB; a few minutes)"
 # ESPnet's imports take half a minute without compiled bytecode.
-"${uv}" pip install -q --python "${target}" --compile-bytecode -e "${root}[${extras}]"
+"${uv}" pip install "${quiet[@]}" --python "${target}" --compile-bytecode -e "${root}[${extras}]"
 "${target}" "${tools}/check_install.py" --extras "${extras}"
 printf '%s %s %s\n' "${version}" "${target}" "${extras}" >"${stamp}"
 log "done"

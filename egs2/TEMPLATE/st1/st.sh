@@ -54,10 +54,10 @@ g2p=espeak_ng_english_us_vits          # grapheme to phoneme, as in ESPnet
 cleaner=none                           # text cleaner, as in ESPnet
 
 # Codec
-codec_config=conf/train_codec.yaml # training of the codec
-codec_tag=                         # name of the experiment; empty: from the configuration
-codec_args=                        # more options for its training, e.g. "--max_epoch 3"
-tokenize_batch_size=8              # utterances at once
+codec_config=conf/train_speechtokenizer.yaml # training of the codec
+codec_tag=                                   # name of the experiment; empty: from the configuration
+codec_args=                                  # more options for its training, e.g. "--max_epoch 3"
+tokenize_batch_size=8                        # utterances at once
 
 # USLM
 uslm_config=conf/train_uslm.yaml    # training of the USLM
@@ -70,6 +70,10 @@ max_decode_utts=0                   # utterances to synthesize and to convert; 0
 bench_config=conf/slmtokbench.yaml # what is scored, and how
 bench_args=                        # more options for scoring
 
+[ -e utils/parse_options.sh ] || {
+    printf '%s\n' "st.sh: error: run this in a recipe's directory, or run the recipe's run.sh" >&2
+    exit 1
+}
 . utils/parse_options.sh
 . ./path.sh
 . ./cmd.sh
@@ -128,7 +132,8 @@ stage_3() {
     elif ! made "${teacher_dir}" "${teacher_config}" "${train}/wav.scp" "${teacher_args}"; then
         submit teacher 1 "${teacher_dir}/train.log" \
             "${python}" -m espnet_st.bin.teacher train --config "${teacher_config}" \
-            --train_dir "${train}" --valid_dir "${valid}" --output_dir "${teacher_dir}" ${teacher_args}
+            --train_dir "${train}" --valid_dir "${valid}" --output_dir "${teacher_dir}" \
+            --ngpu "${ngpu}" ${teacher_args}
         touch "${teacher_dir}/.done"
     fi
     dir=$(dirname "${token_list}")

@@ -11,6 +11,6 @@ esac
 
 exec ./st.sh \
     --max_seconds 12 \
-    --codec_config conf/train_codec.yaml --codec_tag mini \
+    --codec_config conf/train_speechtokenizer_mini.yaml --codec_tag mini \
     --uslm_config conf/train_uslm.yaml --uslm_tag mini \
     "$@"
