@@ -1,0 +1,45 @@
+"""`python -m espnet_st` is `python` with this plugin registered in ESPnet.
+
+A stock ESPnet recipe takes the plugin with `--python "python3 -m espnet_st"`.
+"""
+
+from __future__ import annotations
+
+import os
+import runpy
+import sys
+
+from espnet_st.registry import register
+
+USAGE = "usage: python -m espnet_st (-m MODULE | -c CODE | SCRIPT) [ARGUMENT ...]"
+
+
+def main(arguments: list[str]) -> None:
+    """Run a module, code or a script as Python itself would.
+
+    Args:
+        arguments: What follows `python -m espnet_st`.
+    """
+    if not arguments or arguments[0] in ("-h", "--help"):
+        sys.exit(USAGE)
+    kind, rest = arguments[0], arguments[1:]
+    if kind in ("-m", "-c") and not rest:
+        sys.exit(USAGE)
+    register()
+    if kind == "-m":
+        sys.argv = rest
+        sys.path[0] = os.getcwd()
+        runpy.run_module(rest[0], run_name="__main__", alter_sys=True)
+    elif kind == "-c":
+        sys.argv = ["-c", *rest[1:]]
+        sys.path[0] = os.getcwd()
+        namespace = {"__name__": "__main__"}
+        exec(compile(rest[0], "<string>", "exec"), namespace)
+    else:
+        sys.argv = arguments
+        sys.path[0] = os.path.dirname(os.path.abspath(kind))
+        runpy.run_path(kind, run_name="__main__")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,1 @@
+"""Command lines, and the only place where codec and USLM meet."""

@@ -1,0 +1,302 @@
+"""AudioCoding: waveforms to codes and back; as a command, codes to wav files."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+import torch
+from tqdm import tqdm
+
+from espnet_st.bin.audio import prepare_audio, read_index, write_wav
+from espnet_st.bin.jobs import Skipped, batches, setup_logging
+from espnet_st.bin.loading import (
+    find_checkpoint,
+    load_state,
+    load_strictly,
+    read_config,
+)
+from espnet_st.codec.generator import Generator
+from espnet_st.codec.layers import frames_of
+from espnet_st.codes import CodesReader, check_codes, pad_codes
+
+GENERATOR_KEYS = (
+    "sample_rate",
+    "dimension",
+    "semantic_dimension",
+    "encoder",
+    "encoder_conf",
+    "decoder",
+    "decoder_conf",
+    "quantizer_conf",
+)
+
+
+class AudioCoding:
+    """A trained codec.
+
+    Args:
+        train_config: The `config.yaml` of the training run.
+        model_file: Its checkpoint; by default the best one beside the config.
+        device: Where to run.
+
+    Raises:
+        ValueError: If a file is missing or does not fit.
+    """
+
+    def __init__(
+        self,
+        train_config: str | Path,
+        model_file: str | Path | None = None,
+        device: str = "cpu",
+    ):
+        train_config = Path(train_config)
+        config = read_config(train_config)
+        if config.get("codec") != "speechtokenizer":
+            raise ValueError(
+                f"{train_config} is of codec {config.get('codec')!r}; "
+                "expected 'speechtokenizer'"
+            )
+        checkpoint = Path(model_file or find_checkpoint(train_config.parent))
+        conf = config["codec_conf"]
+        defaults = {"sample_rate": 16000, "dimension": 1024, "semantic_dimension": 768}
+        self.generator = Generator(
+            **(defaults | {key: conf[key] for key in GENERATOR_KEYS if key in conf})
+        )
+        load_strictly(self.generator, load_state(checkpoint), "codec.generator.")
+        self.generator.eval().requires_grad_(False).to(device)
+        self.device = device
+
+    @classmethod
+    def from_pretrained(cls, directory: str | Path, device: str = "cpu") -> AudioCoding:
+        """The codec of an experiment directory.
+
+        Raises:
+            ValueError: If it is not one.
+        """
+        directory = Path(directory)
+        if not directory.is_dir():
+            raise ValueError(f"no directory {directory}: give that of a trained codec")
+        return cls(directory / "config.yaml", device=device)
+
+    @property
+    def sample_rate(self) -> int:
+        """Hz."""
+        return self.generator.sample_rate
+
+    @property
+    def hop_length(self) -> int:
+        """Samples per frame."""
+        return self.generator.hop_length
+
+    @property
+    def frame_rate(self) -> float:
+        """Frames per second."""
+        return self.generator.frame_rate
+
+    @property
+    def n_q(self) -> int:
+        """Layers of codes."""
+        return self.generator.n_q
+
+    @property
+    def codebook_size(self) -> int:
+        """Entries of each codebook."""
+        return self.generator.codebook_size
+
+    @property
+    def codebooks(self) -> torch.Tensor:
+        """All entries (n_q, codebook_size, D)."""
+        return self.generator.codebooks().cpu()
+
+    def encode(
+        self, wav: np.ndarray | torch.Tensor, sample_rate: int | None = None
+    ) -> torch.Tensor:
+        """Codes (n_q, T) int64 of one waveform; see `encode_batch`."""
+        return self.encode_batch([wav], sample_rate)[0]
+
+    @torch.inference_mode()
+    def encode_batch(
+        self,
+        wavs: Sequence[np.ndarray | torch.Tensor],
+        sample_rate: int | None = None,
+    ) -> list[torch.Tensor]:
+        """Codes of several waveforms, the same as one by one.
+
+        Args:
+            wavs: Each (N_i,), or with a second axis of channels, which are averaged.
+            sample_rate: Hz of all of them; the model's by default. Another rate is
+                resampled.
+
+        Returns:
+            For each (n_q, ceil(N_i / hop_length)) int64, N_i at the model's rate.
+
+        Raises:
+            ValueError: If a waveform is empty or has NaN or infinite samples.
+        """
+        rate = sample_rate or self.sample_rate
+        ready = [prepare_audio(wav, rate, self.sample_rate) for wav in wavs]
+        lengths = torch.tensor([len(wav) for wav in ready])
+        batch = torch.nn.utils.rnn.pad_sequence(ready, batch_first=True)[:, None]
+        ragged = None if bool((lengths == lengths[0]).all()) else lengths
+        codes = self.generator.encode(
+            batch.to(self.device), None if ragged is None else ragged.to(self.device)
+        ).cpu()
+        n_frames = [frames_of(len(wav), self.hop_length) for wav in ready]
+        return [codes[:, i, :count].clone() for i, count in enumerate(n_frames)]
+
+    def decode(self, codes: torch.Tensor) -> torch.Tensor:
+        """Waveform (T * hop_length,) float32 of codes (k, T) of the first k layers."""
+        return self.decode_batch([codes])[0]
+
+    @torch.inference_mode()
+    def decode_batch(self, codes: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+        """Waveforms of several utterances, the same as one by one.
+
+        Args:
+            codes: Each (k, T_i), codes of the first k layers, k from 1 to n_q.
+
+        Returns:
+            For each (T_i * hop_length,) float32 at `sample_rate`.
+
+        Raises:
+            ValueError: If codes are out of range, empty, or have too many layers.
+        """
+        for one in codes:
+            check_codes(one, self.codebook_size)
+            if one.dim() != 2 or one.shape[0] > self.n_q or one.shape[1] == 0:
+                raise ValueError(
+                    f"codes have shape {tuple(one.shape)}; expected (k, T) with k at "
+                    f"most {self.n_q} and T at least 1"
+                )
+        batch, lengths = pad_codes(codes)
+        ragged = None if bool((lengths == lengths[0]).all()) else lengths
+        wavs = self.generator.decode(
+            batch.to(self.device), None if ragged is None else ragged.to(self.device)
+        ).cpu()
+        return [
+            wavs[i, 0, : int(count) * self.hop_length].clone()
+            for i, count in enumerate(lengths)
+        ]
+
+    def quantized(self, codes: torch.Tensor) -> torch.Tensor:
+        """Each layer's vectors (k, T, D) for codes (k, T)."""
+        check_codes(codes, self.codebook_size)
+        vectors = self.generator.quantizer.vectors(codes[:, None].to(self.device))
+        return vectors[:, 0].transpose(1, 2).cpu()
+
+    def __call__(
+        self, audio: np.ndarray | torch.Tensor, encode_only: bool = False
+    ) -> dict[str, Any]:
+        """ESPnet's form: `codes` (n_q, 1, T), and `resyn_audio` (N,) unless encoding.
+
+        Args:
+            audio: (N,) at the model's rate.
+            encode_only: Whether to leave out the resynthesis.
+        """
+        codes = self.encode(audio)
+        if encode_only:
+            return {"codes": codes[:, None]}
+        wav = self.decode(codes)[: np.asarray(audio).shape[-1]]
+        return {"codes": codes[:, None], "resyn_audio": wav}
+
+
+def parse_layers(text: str) -> int:
+    """Number of layers of `1` or `1-8`: decoding always starts at the first."""
+    first, _, last = text.partition("-")
+    if first != "1" or not (last or first).isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r}; expected 1, 1-2, ... or 1-8")
+    return int(last or first)
+
+
+def decode_set(
+    codec: AudioCoding,
+    codes_scp: str,
+    output_dir: str,
+    layers: int,
+    batch_size: int,
+    wav_scp: str | None,
+) -> None:
+    """Decode all utterances of `codes_scp` into `output_dir/wav`, and index them.
+
+    What is there already is not made again.
+    """
+    reader = CodesReader(codes_scp)
+    sources = read_index(wav_scp) if wav_scp else {}
+    output = Path(output_dir)
+    todo = [key for key in reader if not (output / "wav" / f"{key}.wav").is_file()]
+    skipped, done = Skipped(), len(reader) - len(todo)
+    progress = tqdm(total=len(reader), initial=done, desc=output.name, unit="utt")
+    lengths = {key: reader[key].shape[1] for key in todo}
+    for keys in batches(todo, lengths.__getitem__, batch_size):
+        wanted = [reader[key][:layers] for key in keys]
+        try:
+            wavs = dict(zip(keys, codec.decode_batch(wanted)))
+        except ValueError:
+            # One bad item spoils a batch: find it.
+            wavs = {}
+            for key, codes in zip(keys, wanted):
+                try:
+                    wavs[key] = codec.decode(codes)
+                except ValueError as error:
+                    skipped.add(key, error)
+        for key, wav in wavs.items():
+            if key in sources:
+                wav = wav[: soundfile.info(sources[key]).frames]
+            write_wav(output / "wav" / f"{key}.wav", wav, codec.sample_rate)
+            done += 1
+        progress.update(len(keys))
+    progress.close()
+    lines = [
+        f"{key} {output / 'wav' / key}.wav\n"
+        for key in sorted(reader)
+        if key not in skipped.reasons
+    ]
+    output.mkdir(parents=True, exist_ok=True)
+    (output / "wav.scp").write_text("".join(lines), encoding="utf-8")
+    skipped.finish(done)
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """The command's options."""
+    parser = argparse.ArgumentParser(
+        description="Decode codes to wav files.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("--codec", required=True, help="directory of a trained codec")
+    parser.add_argument("--codes_scp", required=True, help="codes to decode")
+    parser.add_argument("--output_dir", required=True, help="where wavs and wav.scp go")
+    parser.add_argument(
+        "--layers", type=parse_layers, default=8, help="1, or 1-k for the first k"
+    )
+    parser.add_argument(
+        "--wav_scp", help="the original files, to trim to their lengths"
+    )
+    parser.add_argument("--batch_size", type=int, default=8, help="utterances at once")
+    parser.add_argument("--ngpu", type=int, default=0, help="1 to use a GPU")
+    return parser
+
+
+def main(cmd: Sequence[str] | None = None) -> None:
+    """Run the command."""
+    args = get_parser().parse_args(cmd)
+    setup_logging()
+    logging.info("%s", vars(args))
+    codec = AudioCoding.from_pretrained(args.codec, "cuda" if args.ngpu else "cpu")
+    decode_set(
+        codec,
+        args.codes_scp,
+        args.output_dir,
+        args.layers,
+        args.batch_size,
+        args.wav_scp,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,19 @@
+"""Train a TTS model with ESPnet's `TTSTask`, this plugin's classes included."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from espnet2.tasks.tts import TTSTask
+
+from espnet_st.registry import register
+
+
+def main(cmd: Sequence[str] | None = None) -> None:
+    """Run ESPnet's task; its own `--help` lists the options."""
+    register()
+    TTSTask.main(cmd=cmd)
+
+
+if __name__ == "__main__":
+    main()

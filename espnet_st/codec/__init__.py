@@ -1,0 +1,1 @@
+"""The SpeechTokenizer codec: encoder, quantizer, decoder, losses, teachers."""

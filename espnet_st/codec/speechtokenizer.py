@@ -1,0 +1,244 @@
+"""SpeechTokenizer as ESPnet trains it: the generator's and discriminators' turns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from espnet2.gan_codec.abs_gan_codec import AbsGANCodec
+from espnet2.torch_utils.device_funcs import force_gatherable
+from torch import Tensor
+
+from espnet_st.codec.build import build_part
+from espnet_st.codec.generator import Generator
+from espnet_st.codec.losses import (
+    MelLoss,
+    adversarial_loss,
+    discriminator_loss,
+    distillation_loss,
+    feature_matching_loss,
+    pseudo_label_loss,
+    time_loss,
+)
+from espnet_st.codec.quantizer import Quantized
+
+
+class SpeechTokenizer(AbsGANCodec):
+    """A codec whose first quantizer is distilled from a semantic teacher.
+
+    The teacher runs on line, frozen; it is built when training first needs it and is
+    neither among the parameters nor in the checkpoint.
+
+    Args:
+        sample_rate: Hz.
+        dimension: Channels of a latent frame, D.
+        semantic_dimension: Width of the teacher's features (or number of its units).
+        encoder: `seanet` or `spectral`.
+        encoder_conf: Options of the encoder.
+        decoder: `seanet` or `spectral`.
+        decoder_conf: Options of the decoder.
+        quantizer_conf: Options of `quantizer.ResidualVectorQuantizer`.
+        discriminator_conf: Options of `discriminators.Discriminators`.
+        mel_loss_conf: Options of `losses.MelLoss`.
+        teacher_conf: Arguments of `teachers.build_teacher`: `name`, `layer`, ...
+        adversarial_start: Training steps before the discriminators take part.
+        adversarial_samples: Samples of each item, at a random place, that they judge;
+            None for all.
+        lambda_time: Weight of L_t.
+        lambda_mel: Weight of L_f.
+        lambda_adv: Weight of L_g.
+        lambda_feat_match: Weight of L_feat.
+        lambda_commit: Weight of L_w.
+        lambda_distill: Weight of L_distill; at 0 no teacher is needed, and the model
+            is an EnCodec-like codec.
+    """
+
+    def __init__(
+        self,
+        sample_rate: int = 16000,
+        dimension: int = 1024,
+        semantic_dimension: int = 768,
+        encoder: str = "seanet",
+        encoder_conf: Mapping[str, Any] | None = None,
+        decoder: str = "seanet",
+        decoder_conf: Mapping[str, Any] | None = None,
+        quantizer_conf: Mapping[str, Any] | None = None,
+        discriminator_conf: Mapping[str, Any] | None = None,
+        mel_loss_conf: Mapping[str, Any] | None = None,
+        teacher_conf: Mapping[str, Any] | None = None,
+        adversarial_start: int = 0,
+        adversarial_samples: int | None = None,
+        lambda_time: float = 1.0,
+        lambda_mel: float = 1.0,
+        lambda_adv: float = 1.0,
+        lambda_feat_match: float = 1.0,
+        lambda_commit: float = 1.0,
+        lambda_distill: float = 1.0,
+    ):
+        super().__init__()
+        # Only training needs these, and importing them takes a second.
+        from espnet_st.codec.discriminators import Discriminators
+
+        self.generator = Generator(
+            sample_rate=sample_rate,
+            dimension=dimension,
+            semantic_dimension=semantic_dimension,
+            encoder=encoder,
+            encoder_conf=encoder_conf,
+            decoder=decoder,
+            decoder_conf=decoder_conf,
+            quantizer_conf=quantizer_conf,
+        )
+        self.discriminator = build_part(
+            "discriminator",
+            {"all": Discriminators},
+            "all",
+            discriminator_conf,
+        )
+        self.mel_loss = build_part(
+            "mel_loss", {"mel": MelLoss}, "mel", mel_loss_conf, sample_rate=sample_rate
+        )
+        self.lambda_time = lambda_time
+        self.lambda_mel = lambda_mel
+        self.lambda_adv = lambda_adv
+        self.lambda_feat_match = lambda_feat_match
+        self.lambda_commit = lambda_commit
+        self.lambda_distill = lambda_distill
+        self.adversarial_start = adversarial_start
+        self.adversarial_samples = adversarial_samples
+        self.register_buffer("steps", torch.zeros((), dtype=torch.long))
+        self._teacher_conf = dict(teacher_conf or {})
+        # In a tuple, the teacher is not registered as a part of this module.
+        self._teacher: tuple[torch.nn.Module, ...] = ()
+        self._cache: tuple[Tensor, Quantized] | None = None
+
+    def meta_info(self) -> dict[str, Any]:
+        """Facts that ESPnet's tools ask of a codec."""
+        return {
+            "fs": self.generator.sample_rate,
+            "num_streams": self.generator.n_q,
+            "frame_shift": self.generator.hop_length,
+            "code_size_per_stream": [self.generator.codebook_size] * self.generator.n_q,
+        }
+
+    def forward(
+        self, audio: Tensor, forward_generator: bool = True, **kwargs: Any
+    ) -> dict[str, Any]:
+        """One turn of ESPnet's `GANTrainer`.
+
+        Args:
+            audio: Waveforms (B, N).
+            forward_generator: Whose turn it is.
+            kwargs: Ignored.
+
+        Returns:
+            `loss`, `stats`, `weight` and `optim_idx` (0 generator, 1 discriminator).
+        """
+        turn = self._generator_turn if forward_generator else self._discriminator_turn
+        loss, stats = turn(audio.unsqueeze(1))
+        stats = {key: value.detach() for key, value in stats.items()}
+        loss, stats, weight = force_gatherable(
+            (loss, stats, audio.shape[0]), audio.device
+        )
+        return {
+            "loss": loss,
+            "stats": stats,
+            "weight": weight,
+            "optim_idx": 0 if forward_generator else 1,
+        }
+
+    def _reconstruct(self, wav: Tensor) -> tuple[Tensor, Quantized]:
+        quantized = self.generator.quantizer(self.generator.encoder(wav, None))
+        fake = self.generator.decoder(quantized.sum, None)[..., : wav.shape[-1]]
+        return fake, quantized
+
+    def _generator_output(self, wav: Tensor) -> tuple[Tensor, Quantized]:
+        """Reconstruct, once for the two turns that see the same batch."""
+        if self._cache is not None:
+            output, self._cache = self._cache, None
+        else:
+            output = self._reconstruct(wav)
+            self._cache = output if self.training else None
+        return output
+
+    @property
+    def _adversarial(self) -> bool:
+        return bool(self.steps >= self.adversarial_start)
+
+    def _judged_part(self, wav: Tensor) -> slice:
+        """The samples that the discriminators judge this time."""
+        size = self.adversarial_samples or wav.shape[-1]
+        start = int(torch.randint(max(wav.shape[-1] - size, 0) + 1, ()))
+        return slice(start, start + size)
+
+    def _generator_turn(self, wav: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        fake, quantized = self._generator_output(wav)
+        terms = {
+            "time_loss": self.lambda_time * time_loss(wav, fake),
+            "mel_loss": self.lambda_mel * self.mel_loss(wav, fake),
+            "commit_loss": self.lambda_commit * quantized.commitment,
+        }
+        if self._adversarial:
+            part = self._judged_part(wav)
+            judged_fake = self.discriminator(fake[..., part])
+            with torch.no_grad():
+                judged_real = self.discriminator(wav[..., part])
+            terms["adv_loss"] = self.lambda_adv * adversarial_loss(judged_fake)
+            terms["feat_match_loss"] = self.lambda_feat_match * feature_matching_loss(
+                judged_real, judged_fake
+            )
+        stats = {}
+        if self.lambda_distill > 0:
+            distill_loss, agreement = self._distill(wav, quantized.first)
+            terms["distill_loss"] = self.lambda_distill * distill_loss
+            stats["distill_agreement"] = agreement
+        loss = torch.stack(list(terms.values())).sum()
+        stats |= {"generator_loss": loss, **terms, **self.generator.quantizer.usage()}
+        if self.training:
+            self.steps += 1
+        return loss, stats
+
+    def _discriminator_turn(self, wav: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        fake, _ = self._generator_output(wav)
+        if not self._adversarial:
+            loss = wav.new_zeros((), requires_grad=True)
+        else:
+            part = self._judged_part(wav)
+            loss = discriminator_loss(
+                self.discriminator(wav[..., part]),
+                self.discriminator(fake.detach()[..., part]),
+            )
+        return loss, {"discriminator_loss": loss}
+
+    def _distill(self, wav: Tensor, first: Tensor) -> tuple[Tensor, Tensor]:
+        """Distillation loss of the first layer (B, D, T) and its agreement."""
+        target = self._teach(wav[:, 0])
+        projected = self.generator.projection(first.transpose(1, 2))  # (B, T, S)
+        if target.is_floating_point():
+            return distillation_loss(projected, target)
+        return pseudo_label_loss(projected, target)
+
+    def _teach(self, wav: Tensor) -> Tensor:
+        """The teacher's features (B, T, S), or units (B, T), of waveforms (B, N)."""
+        if not self._teacher:
+            from espnet_st.codec.teachers import build_teacher
+
+            teacher = build_teacher(**self._teacher_conf).to(wav.device)
+            expected = self.generator.projection.out_features
+            if teacher.output_size != expected:
+                raise ValueError(
+                    f"the teacher's features have {teacher.output_size} dimensions; "
+                    f"set semantic_dimension, which is {expected}, to that"
+                )
+            self._teacher = (teacher,)
+        with torch.no_grad():
+            return self._teacher[0](wav)
+
+    def encode(self, x: Tensor, **kwargs: Any) -> Tensor:
+        """Codes (n_q, B, T) of waveforms (B, 1, N)."""
+        return self.generator.encode(x)
+
+    def decode(self, x: Tensor, **kwargs: Any) -> Tensor:
+        """Waveforms (B, 1, N) of codes (k, B, T)."""
+        return self.generator.decode(x)

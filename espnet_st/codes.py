@@ -1,0 +1,186 @@
+"""Codes, the currency between all rooms: layouts, checks, flat ids, archives.
+
+In memory codes are `(n_q, B, T)` int64, one utterance is `(n_q, T)`; on disk an
+utterance is a `(T, n_q)` matrix of a Kaldi archive, which stock ESPnet reads as
+`kaldi_ark`. Only this module permutes these axes; models do not live here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import kaldiio
+import numpy as np
+import torch
+
+
+def check_codes(
+    codes: torch.Tensor, codebook_size: int, n_q: int | None = None
+) -> None:
+    """Refuse what is not codes.
+
+    Args:
+        codes: Integers of shape (n_q, B, T) or (n_q, T).
+        codebook_size: Entries per codebook; codes lie in [0, codebook_size).
+        n_q: Expected number of layers, or None to accept any from 1.
+
+    Raises:
+        ValueError: If shape, type, number of layers or range is wrong.
+    """
+    if codes.dim() not in (2, 3):
+        raise ValueError(
+            f"codes have shape {tuple(codes.shape)}; expected (n_q, B, T) or (n_q, T)"
+        )
+    if codes.is_floating_point() or codes.dtype == torch.bool:
+        raise ValueError(f"codes are {codes.dtype}; expected integers: use .long()")
+    if codes.shape[0] == 0 or (n_q is not None and codes.shape[0] != n_q):
+        expected = "at least 1" if n_q is None else n_q
+        raise ValueError(f"codes have {codes.shape[0]} layers; expected {expected}")
+    if codes.numel() and not (0 <= codes.min() and codes.max() < codebook_size):
+        raise ValueError(
+            f"codes lie in [{codes.min().item()}, {codes.max().item()}]; "
+            f"expected [0, {codebook_size - 1}]: do they belong to this model?"
+        )
+
+
+def to_disk(codes: torch.Tensor) -> np.ndarray:
+    """One utterance (n_q, T) as the archive holds it, (T, n_q) float32."""
+    return codes.t().to(torch.float32).cpu().numpy()
+
+
+def from_disk(array: np.ndarray) -> torch.Tensor:
+    """A matrix (T, n_q) of an archive as codes (n_q, T), int64."""
+    return torch.from_numpy(np.asarray(array).astype(np.int64)).t().contiguous()
+
+
+def from_feats(feats: torch.Tensor) -> torch.Tensor:
+    """Codes (n_q, B, T) from ESPnet's padded features (B, T, n_q), any dtype."""
+    return feats.long().permute(2, 0, 1)
+
+
+def to_feats(codes: torch.Tensor) -> torch.Tensor:
+    """Codes (n_q, B, T) in ESPnet's layout of features (B, T, n_q)."""
+    return codes.permute(1, 2, 0)
+
+
+def pad_codes(
+    utterances: Sequence[torch.Tensor],
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Batch utterances.
+
+    Args:
+        utterances: Codes (n_q, T_i), all with the same n_q.
+
+    Returns:
+        Codes (n_q, B, max T_i), zeros where an utterance has ended, and the lengths
+        T_i (B,).
+    """
+    lengths = torch.tensor([codes.shape[1] for codes in utterances])
+    batch = utterances[0].new_zeros(
+        utterances[0].shape[0], len(utterances), int(lengths.max())
+    )
+    for index, codes in enumerate(utterances):
+        batch[:, index, : codes.shape[1]] = codes
+    return batch, lengths
+
+
+def to_flat(codes: torch.Tensor, codebook_size: int) -> torch.Tensor:
+    """Codes as ids of one vocabulary: layer i owns [i * size, (i + 1) * size).
+
+    Args:
+        codes: (n_q, T), each in [0, codebook_size).
+        codebook_size: Entries per codebook.
+
+    Returns:
+        Ids (T * n_q,), all layers of a frame before the next frame.
+    """
+    offsets = torch.arange(codes.shape[0], device=codes.device) * codebook_size
+    return (codes + offsets[:, None]).t().reshape(-1)
+
+
+def from_flat(ids: torch.Tensor, codebook_size: int, n_q: int) -> torch.Tensor:
+    """Inverse of `to_flat`: ids (T * n_q,) to codes (n_q, T).
+
+    Raises:
+        ValueError: If the ids do not run through the layers in order.
+    """
+    if ids.numel() % n_q:
+        raise ValueError(f"{ids.numel()} ids do not make whole frames of {n_q} layers")
+    codes = ids.reshape(-1, n_q).t()
+    layers = torch.div(codes, codebook_size, rounding_mode="floor")
+    if not torch.equal(layers, torch.arange(n_q)[:, None].expand_as(layers)):
+        raise ValueError(f"ids are not in layer order 0..{n_q - 1} within each frame")
+    return codes - layers * codebook_size
+
+
+class CodesReader(Mapping):
+    """Codes of a `codes.scp`, loaded when asked for.
+
+    Args:
+        scp: Lines of `utterance archive:offset`.
+
+    Raises:
+        ValueError: If the file is missing.
+    """
+
+    def __init__(self, scp: str | Path):
+        if not Path(scp).is_file():
+            raise ValueError(f"no codes at {scp}: tokenize that set first")
+        self._archive = kaldiio.load_scp(str(scp))
+
+    def __getitem__(self, utterance: str) -> torch.Tensor:
+        """Codes (n_q, T) of an utterance; KeyError if it is not there."""
+        return from_disk(self._archive[utterance])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._archive)
+
+    def __len__(self) -> int:
+        return len(self._archive)
+
+
+class CodesWriter:
+    """Writes `codes.ark` and a sorted `codes.scp`; continues what it finds.
+
+    Each utterance is in the archive before its line is in the index, so a killed
+    run leaves a readable index and `done` tells what need not be made again.
+
+    Args:
+        directory: Where both files go; made if missing.
+    """
+
+    def __init__(self, directory: str | Path):
+        self._directory = Path(directory)
+        self._directory.mkdir(parents=True, exist_ok=True)
+        self._ark = self._directory / "codes.ark"
+        self._scp = self._directory / "codes.scp"
+        self.done: set[str] = set()
+        if self._scp.is_file():
+            self._write_index(self._whole_lines())
+            self.done = {line.split(maxsplit=1)[0] for line in self._whole_lines()}
+
+    def __enter__(self) -> CodesWriter:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._scp.is_file():
+            self._write_index(sorted(self._whole_lines()))
+
+    def __setitem__(self, utterance: str, codes: torch.Tensor) -> None:
+        """Append the codes (n_q, T) of an utterance; ValueError if it is there."""
+        if utterance in self.done:
+            raise ValueError(f"{utterance} is already in {self._scp}")
+        kaldiio.save_ark(
+            str(self._ark), {utterance: to_disk(codes)}, scp=str(self._scp), append=True
+        )
+        self.done.add(utterance)
+
+    def _whole_lines(self) -> list[str]:
+        lines = self._scp.read_text(encoding="utf-8").splitlines(keepends=True)
+        return [line for line in lines if line.endswith("\n")]
+
+    def _write_index(self, lines: Sequence[str]) -> None:
+        partial = self._scp.with_suffix(".partial")
+        partial.write_text("".join(lines), encoding="utf-8")
+        partial.replace(self._scp)

@@ -1,0 +1,17 @@
+"""Adds this plugin's classes to the choices of ESPnet's tasks."""
+
+
+def register() -> None:
+    """Make `codec: speechtokenizer` and `tts: uslm` known to ESPnet; idempotent.
+
+    Imports ESPnet's task modules, which is slow: command lines that train call it,
+    encoding and decoding do not need it.
+    """
+    from espnet2.tasks.gan_codec import codec_choices
+    from espnet2.tasks.tts import tts_choices
+
+    from espnet_st.codec.speechtokenizer import SpeechTokenizer
+    from espnet_st.uslm.uslm import USLM
+
+    codec_choices.classes["speechtokenizer"] = SpeechTokenizer
+    tts_choices.classes["uslm"] = USLM
