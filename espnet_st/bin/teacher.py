@@ -17,7 +17,8 @@ from espnet_st.bin.jobs import setup_logging
 
 def train(args: argparse.Namespace) -> None:
     """Train a small teacher by CTC on phones."""
-    from espnet_st.codec.teacher_training import TeacherConfig, train_teacher
+    from espnet_st.codec.teacher_model import TeacherConfig
+    from espnet_st.codec.teacher_training import train_teacher
 
     if not args.config.is_file():
         raise ValueError(f"no configuration {args.config}")
@@ -56,7 +57,7 @@ def units(args: argparse.Namespace) -> None:
 
     teacher = build_teacher(args.teacher, args.layer)
     features = collect_features(teacher, args.wav_scp, args.max_utts)
-    centroids = kmeans(torch.cat(list(features.values())), args.n_clusters, args.seed)
+    centroids = kmeans(torch.cat(features), args.n_clusters, args.seed)
     write_units(args.output, centroids, teacher.layer)
     message = "%d units of layer %s in %s"
     logging.info(message, len(centroids), args.layer, args.output)

@@ -41,7 +41,7 @@ class MelLoss(nn.Module):
         self.log = log
         for size in self.sizes:
             # A short window has fewer bins than bands: use no more bands than bins.
-            bands = min(n_mels, size // 4)
+            bands = min(n_mels, size // 8)
             filters = melscale_fbanks(
                 size // 2 + 1, 0.0, sample_rate / 2, bands, sample_rate
             )

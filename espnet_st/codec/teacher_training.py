@@ -2,7 +2,7 @@
 
 No self-supervision is in it: at the size a laptop can train, a phoneme recogniser's
 hidden states tell phones better than HuBERT's own objective does. Reading the data is
-in `teacher_data.py`; using a teacher in `teachers.py`.
+in `teacher_data.py`, the model in `teacher_model.py`; using a teacher in `teachers.py`.
 """
 
 from __future__ import annotations
@@ -13,124 +13,26 @@ import os
 import random
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from tqdm import tqdm
 
 from espnet_st.codec.teacher_data import (
-    BLANK,
     PHONES,
-    Batch,
     Utterance,
     collate,
     epoch_batches,
     read_utterances,
 )
-from espnet_st.codec.teachers import HOP_LENGTH, align_to_codec
-
-README = """\
-A small semantic teacher, in the format of transformers' HubertModel.
-
-It is NOT HuBERT: it has HuBERT's architecture, narrow, and was trained from scratch as
-a phoneme recogniser (CTC) on the corpus named below, for minutes on a CPU. Nothing in
-it was learnt by self-supervision, and it knows only the voices and the few hundred
-words of that corpus. It stands in for facebook/hubert-base-ls960 where no weights can
-be fetched; for any real corpus, use that model.
-
-trained on   {train_dir}
-utterances   {utterances}
-steps        {steps}
-phone error  {per:.1f} % on {valid_dir}
-"""
-
-
-@dataclass(frozen=True)
-class TeacherConfig:
-    """Size and training of a small teacher.
-
-    Attributes:
-        model: Arguments of `HubertConfig` that differ from its defaults.
-        seed: Of weights, order and augmentation.
-        max_steps: Updates.
-        batch_size: Utterances per update.
-        lr: Peak learning rate; linear warm-up, then linear to zero.
-        warmup_steps: Length of the warm-up.
-        playback_range: Each batch is played faster by a factor drawn from
-            [1 - r, 1 + r], so that voices outside the training set are understood.
-        grad_clip: Largest norm of the gradient.
-        valid_interval: Steps between validations; a checkpoint is written at each.
-    """
-
-    model: Mapping[str, Any] = field(default_factory=dict)
-    seed: int = 0
-    max_steps: int = 900
-    batch_size: int = 12
-    lr: float = 1e-3
-    warmup_steps: int = 90
-    playback_range: float = 0.12
-    grad_clip: float = 1.0
-    valid_interval: int = 150
-
-    @classmethod
-    def from_mapping(cls, values: Mapping[str, Any]) -> TeacherConfig:
-        """Build from YAML.
-
-        Raises:
-            ValueError: On an unknown key or a number that is not positive.
-        """
-        known = [entry.name for entry in fields(cls)]
-        unknown = sorted(set(values) - set(known))
-        if unknown:
-            raise ValueError(f"unknown keys {unknown}; known are {', '.join(known)}")
-        config = cls(**values)
-        for name in ("max_steps", "batch_size", "lr", "grad_clip", "valid_interval"):
-            if getattr(config, name) <= 0:
-                raise ValueError(f"{name} is {getattr(config, name)}; expected > 0")
-        return config
-
-
-class PhoneRecognizer(nn.Module):
-    """A `HubertModel` with a linear layer to the phones and CTC's blank."""
-
-    def __init__(self, model: Mapping[str, Any], n_phones: int) -> None:
-        """Build it with random weights.
-
-        Args:
-            model: Arguments of `HubertConfig`.
-            n_phones: Size of the inventory, without the blank.
-        """
-        super().__init__()
-        from transformers import HubertConfig, HubertModel
-
-        self.encoder = HubertModel(HubertConfig(**model))
-        self.head = nn.Linear(self.encoder.config.hidden_size, n_phones + 1)
-
-    def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Log-probabilities.
-
-        Returns:
-            (B, T, n_phones + 1), and the frames of each utterance (B,).
-        """
-        wav = batch.wav.to(self.head.weight.device)
-        states = self.encoder(align_to_codec(wav)).last_hidden_state
-        lengths = -(-batch.wav_lengths // HOP_LENGTH)
-        return self.head(states).log_softmax(dim=-1), lengths
-
-    def loss(self, batch: Batch) -> Tensor:
-        """CTC, per phone, averaged over the batch."""
-        log_probs, lengths = self(batch)
-        return nn.functional.ctc_loss(
-            log_probs.transpose(0, 1),  # (T, B, n_phones + 1)
-            batch.phones.to(log_probs.device),
-            lengths,
-            batch.phone_lengths,
-            blank=BLANK,
-            zero_infinity=True,
-        )
+from espnet_st.codec.teacher_model import (
+    README,
+    PhoneRecognizer,
+    TeacherConfig,
+    save_teacher,
+)
 
 
 def train_teacher(
@@ -283,7 +185,9 @@ class _Run:
         for utterances in epoch_batches(valid, self.config.batch_size, 0):
             batch = collate(utterances)
             losses.append(self.model.loss(batch).item() * len(utterances))
-            for row, utterance in zip(self.decode(batch), utterances, strict=True):
+            for row, utterance in zip(
+                self.model.decode(batch), utterances, strict=True
+            ):
                 errors += edit_distance(row, utterance.phones.tolist())
                 phones += len(utterance.phones)
         row = {
@@ -295,15 +199,6 @@ class _Run:
         }
         self.curve.append(row)
         logging.info("%s", row)
-
-    def decode(self, batch: Batch) -> list[list[int]]:
-        """The best path's phones, repetitions and blanks removed."""
-        log_probs, lengths = self.model(batch)
-        rows = []
-        for best, length in zip(log_probs.argmax(-1), lengths, strict=True):
-            path = torch.unique_consecutive(best[:length]).tolist()
-            rows.append([phone for phone in path if phone != BLANK])
-        return rows
 
 
 def schedule(step: int, config: TeacherConfig) -> float:
@@ -322,14 +217,6 @@ def edit_distance(first: Sequence[int], second: Sequence[int]) -> int:
             cost = min(row[j] + 1, row[j - 1] + 1, previous + (a != b))
             previous, row[j] = row[j], cost
     return row[-1]
-
-
-def save_teacher(encoder: nn.Module, output_dir: Path) -> None:
-    """Save a `HubertModel` with the feature extractor that says `do_normalize`."""
-    from transformers import Wav2Vec2FeatureExtractor
-
-    encoder.save_pretrained(output_dir)
-    Wav2Vec2FeatureExtractor(do_normalize=True).save_pretrained(output_dir)
 
 
 def plot_curve(curve: Sequence[Mapping[str, float]], path: Path) -> None:

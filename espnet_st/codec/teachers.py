@@ -136,7 +136,7 @@ def receptive_field(kernels: list[int], strides: list[int]) -> int:
     return size
 
 
-def align_to_codec(wav: Tensor, field: int = 400) -> Tensor:
+def align_to_codec(wav: Tensor, field: int) -> Tensor:
     """Pad waveforms so that the model's frames fall on the codec's.
 
     Frame j of the model sees samples [320 j, 320 j + field) and is centred on

@@ -1,0 +1,149 @@
+"""The turns of training: terms, gradients, schedule, what is in a checkpoint."""
+
+import math
+
+import pytest
+import torch
+
+from espnet_st.codec.speechtokenizer import SpeechTokenizer
+
+TINY = {
+    "dimension": 16,
+    "semantic_dimension": 8,
+    "encoder": "spectral",
+    "decoder": "spectral",
+    "encoder_conf": {"channels": 16, "hidden": 16, "n_mels": 20, "n_blocks": 1},
+    "decoder_conf": {"channels": 16, "hidden": 16, "n_blocks": 1},
+    "quantizer_conf": {"n_q": 3, "codebook_size": 8},
+    "discriminator_conf": {
+        "stft_sizes": [256],
+        "stft_filters": 2,
+        "periods": [2],
+        "period_channels": 4,
+        "max_period_channels": 8,
+        "scales": 1,
+        "scale_channels": 16,
+        "max_scale_channels": 16,
+    },
+    "mel_loss_conf": {"exponents": [7, 9]},
+}
+
+
+class Teacher(torch.nn.Module):
+    """Features that are a fixed projection of the frame's samples."""
+
+    output_size = 8
+
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.randn(320, 8), requires_grad=False)
+
+    def forward(self, wav):
+        return wav.unfold(1, 320, 320) @ self.weight
+
+
+def make(teacher=True, **conf) -> SpeechTokenizer:
+    torch.manual_seed(0)
+    model = SpeechTokenizer(**(TINY | conf))
+    if teacher:
+        model._teacher = (Teacher(),)
+    return model
+
+
+def test_loss_is_the_weighted_sum_of_the_terms():
+    model = make()
+    wav = 0.1 * torch.randn(2, 3200)
+    model(wav)  # sets the codebooks
+    model._cache = None
+    model.eval()
+    stats = model(wav, forward_generator=True)["stats"]
+    names = "time mel commit adv feat_match distill".split()
+    total = sum(stats[f"{name}_loss"] for name in names)
+    torch.testing.assert_close(stats["generator_loss"], total)
+    scaled = make(lambda_distill=3.0).eval()
+    scaled.load_state_dict(model.state_dict())
+    scaled._teacher = model._teacher
+    again = scaled(wav, forward_generator=True)["stats"]
+    torch.testing.assert_close(again["distill_loss"], 3 * stats["distill_loss"])
+
+
+def test_each_turn_reaches_only_its_own_parameters():
+    model = make().train()
+    wav = 0.1 * torch.randn(2, 3200)
+    model(wav, forward_generator=False)["loss"].sum().backward()
+    assert all(p.grad is None for p in model.generator.parameters())
+    assert all(p.grad is not None for p in model.discriminator.parameters())
+    model.zero_grad()
+    model(wav, forward_generator=True)["loss"].sum().backward()
+    missing = [n for n, p in model.generator.named_parameters() if p.grad is None]
+    assert not missing
+
+
+def test_both_turns_see_one_reconstruction():
+    model = make().train()
+    wav = 0.1 * torch.randn(2, 3200)
+    model(wav, forward_generator=True)
+    cached = model._cache
+    counts = model.generator.quantizer.layers[0].counts.clone()
+    model(wav, forward_generator=False)
+    assert cached is not None and model._cache is None
+    assert torch.equal(counts, model.generator.quantizer.layers[0].counts)
+
+
+def test_discriminators_wait_for_their_start():
+    model = make(adversarial_start=2).train()
+    wav = 0.1 * torch.randn(2, 3200)
+    for step in range(3):
+        stats = model(wav, forward_generator=True)["stats"]
+        assert ("adv_loss" in stats) == (step == 2)
+        loss = model(wav, forward_generator=False)["loss"]
+        assert loss.requires_grad
+        assert (loss.item() > 0) == (step >= 1)  # the generator's turn has counted
+    assert int(model.state_dict()["steps"]) == 3
+
+
+def test_the_teacher_is_in_neither_parameters_nor_checkpoint():
+    with_teacher, without = make(), make(teacher=False)
+    with_teacher(0.1 * torch.randn(2, 3200))
+    assert with_teacher.state_dict().keys() == without.state_dict().keys()
+    assert len(list(with_teacher.parameters())) == len(list(without.parameters()))
+
+
+def test_without_distillation_no_teacher_is_asked():
+    stats = make(teacher=False, lambda_distill=0.0)(0.1 * torch.randn(2, 3200))["stats"]
+    assert "distill_loss" not in stats
+
+
+def test_a_teacher_of_another_width_is_refused(monkeypatch):
+    model = make(teacher=False, semantic_dimension=5)
+    monkeypatch.setattr(
+        "espnet_st.codec.teachers.build_teacher", lambda **conf: Teacher()
+    )
+    with pytest.raises(ValueError, match="set semantic_dimension, which is 5"):
+        model(0.1 * torch.randn(2, 3200))
+
+
+def test_distillation_alone_raises_the_cosine():
+    model = make(
+        adversarial_start=10**6, lambda_mel=0.0, lambda_time=0.0, lambda_commit=0.1
+    ).train()
+    optimizer = torch.optim.Adam(model.generator.parameters(), 3e-3)
+    wav = 0.1 * torch.randn(4, 3200)
+    cosines = []
+    for _ in range(60):
+        out = model(wav)
+        model._cache = None
+        optimizer.zero_grad()
+        out["loss"].sum().backward()
+        optimizer.step()
+        cosines.append(float(out["stats"]["distill_agreement"]))
+    assert cosines[-1] > cosines[0] + 0.2
+    assert float(out["stats"]["distill_loss"]) < -math.log(0.5)
+
+
+def test_two_instances_share_no_defaults():
+    first, second = SpeechTokenizer(**TINY), SpeechTokenizer(**TINY)
+    with torch.no_grad():
+        for buffer in first.generator.quantizer.buffers():
+            buffer.fill_(7)
+    assert not any((b == 7).any() for b in second.generator.quantizer.buffers())
