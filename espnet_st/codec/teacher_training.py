@@ -169,7 +169,7 @@ class _Run:
         for group in self.optimizer.param_groups:
             group["lr"] = config.lr * schedule(self.step, config)
         self.model.train()
-        loss = self.model.loss(batch)
+        loss = self.model.loss(*self.model(batch), batch)
         self.optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), config.grad_clip)
@@ -184,10 +184,10 @@ class _Run:
         losses, errors, phones = [], 0, 0
         for utterances in epoch_batches(valid, self.config.batch_size, 0):
             batch = collate(utterances)
-            losses.append(self.model.loss(batch).item() * len(utterances))
-            for row, utterance in zip(
-                self.model.decode(batch), utterances, strict=True
-            ):
+            output = self.model(batch)
+            losses.append(self.model.loss(*output, batch).item() * len(utterances))
+            decoded = self.model.decode(*output)
+            for row, utterance in zip(decoded, utterances, strict=True):
                 errors += edit_distance(row, utterance.phones.tolist())
                 phones += len(utterance.phones)
         row = {
