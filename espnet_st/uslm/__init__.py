@@ -1,0 +1,1 @@
+"""USLM: speech codes from phonemes, an autoregressive and a parallel transformer."""

@@ -1,0 +1,265 @@
+"""The autoregressive model: semantic codes from phonemes, frame by frame.
+
+Paper, section 3.4: p(c_1^t | c_1^<t, u). One sequence holds the text tokens, which
+see each other, then the codes, which see the text and the codes before them. The
+last text token predicts the first code; the token `codebook_size` is the end.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from espnet_st.uslm.positions import SinePosition, rotation
+from espnet_st.uslm.sampling import sample
+from espnet_st.uslm.transformer import KVCache, Transformer
+
+
+def valid_mask(lengths: torch.Tensor, size: int) -> torch.Tensor:
+    """Tell valid from padded positions: (B, size), boolean."""
+    return torch.arange(size, device=lengths.device) < lengths.unsqueeze(1)
+
+
+@dataclass
+class Sampling:
+    """How codes are drawn, and how many.
+
+    Attributes:
+        temperature: Divides the scores; 0 is greedy.
+        top_k: Number of likeliest codes to draw from, 0 for all.
+        top_p: Probability mass to draw from.
+        seeds: One for each row; its draws depend on nothing else.
+    """
+
+    temperature: float = 1.0
+    top_k: int = 0
+    top_p: float = 1.0
+    seeds: Sequence[int] = ()
+
+    def draws(self, rows: int, frames: int) -> torch.Tensor:
+        """Random numbers (rows, frames) in [0, 1)."""
+        generator = torch.Generator()
+        numbers = [
+            torch.rand(frames, generator=generator.manual_seed(seed))
+            for seed in self.seeds or [0] * rows
+        ]
+        return torch.stack(numbers)
+
+
+class AutoregressiveModel(nn.Module):
+    """Transformer decoder over text tokens and semantic codes.
+
+    Args:
+        vocab_size: Number of text tokens.
+        codebook_size: Number of codes; the end token comes after them.
+        d_model: Width.
+        n_heads: Attention heads.
+        n_layers: Layers.
+        ffn_size: Width of the feed-forward part.
+        dropout: Dropout rate.
+        rotary: Rotary positions in place of sine positions with a learnt weight.
+        text_prior: Whether heads prefer the text near the current frame, with a
+            learnt strength per head; needs text positions in frames.
+        code_noise: In training, the share of input codes replaced at random.
+    """
+
+    def __init__(
+        self,
+        vocab_size: int,
+        codebook_size: int,
+        d_model: int = 1024,
+        n_heads: int = 16,
+        n_layers: int = 12,
+        ffn_size: int = 4096,
+        dropout: float = 0.1,
+        rotary: bool = False,
+        text_prior: bool = False,
+        code_noise: float = 0.0,
+    ):
+        super().__init__()
+        self.codebook_size = codebook_size
+        self.rotary = rotary
+        self.code_noise = code_noise
+        self.text_embedding = nn.Embedding(vocab_size, d_model)
+        self.audio_embedding = nn.Embedding(codebook_size + 1, d_model)
+        if rotary:
+            self.dropout = nn.Dropout(dropout)
+        else:
+            self.text_position = SinePosition(dropout)
+            self.audio_position = SinePosition(dropout)
+        self.decoder = Transformer(d_model, n_heads, n_layers, ffn_size, dropout)
+        self.predict_layer = nn.Linear(d_model, codebook_size + 1, bias=False)
+        self.prior_strength = (
+            nn.Parameter(torch.linspace(-6.0, 0.0, n_heads)) if text_prior else None
+        )
+        if rotary:
+            for table in (self.text_embedding, self.audio_embedding):
+                nn.init.normal_(table.weight, std=d_model**-0.5)
+
+    def _embed_text(self, text, positions):
+        x = self.text_embedding(text)
+        return self.dropout(x) if self.rotary else self.text_position(x, positions)
+
+    def _embed_codes(self, codes, positions):
+        x = self.audio_embedding(codes)
+        return self.dropout(x) if self.rotary else self.audio_position(x, positions)
+
+    def _turn(self, positions):
+        return rotation(positions, self.decoder.head_size) if self.rotary else None
+
+    def _scores(self, mask, query_positions, text_positions):
+        """Turn a boolean mask (B, 1, n, L) into scores (B, H, n, L) with the prior."""
+        if self.prior_strength is None:
+            return mask
+        distance = query_positions.unsqueeze(2) - text_positions.unsqueeze(1)
+        slope = F.softplus(self.prior_strength)
+        near = -slope.view(1, -1, 1, 1) * distance.abs().unsqueeze(1)
+        near = F.pad(near, (0, mask.shape[-1] - near.shape[-1]))
+        return near.masked_fill(~mask, float("-inf"))
+
+    def forward(
+        self,
+        text: torch.Tensor,
+        text_lengths: torch.Tensor,
+        text_positions: torch.Tensor,
+        codes: torch.Tensor,
+    ) -> torch.Tensor:
+        """Predict every code, and what follows the last one.
+
+        Args:
+            text: Token ids (B, S), padded.
+            text_lengths: Number of tokens (B,), at least 1.
+            text_positions: Position of each token (B, S).
+            codes: Semantic codes (B, T); any valid code as padding.
+
+        Returns:
+            Logits (B, T + 1, codebook_size + 1); row t predicts code t.
+        """
+        size, frames = text.shape[1], codes.shape[1]
+        if self.training and self.code_noise:
+            noise = torch.rand(codes.shape, device=codes.device) < self.code_noise
+            other = torch.randint_like(codes, self.codebook_size)
+            codes = torch.where(noise, other, codes)
+        times = torch.arange(frames, device=text.device, dtype=torch.float32)
+        times = times.expand(len(text), -1)
+        positions = torch.cat([text_positions, times], dim=1)
+        x = torch.cat(
+            [self._embed_text(text, text_positions), self._embed_codes(codes, times)], 1
+        )
+        seen = F.pad(valid_mask(text_lengths, size), (0, frames))
+        mask = seen[:, None, None, :].expand(-1, -1, size + frames, -1).clone()
+        mask[:, :, size:, size:] = torch.ones(
+            frames, frames, dtype=torch.bool, device=text.device
+        ).tril()
+        hidden = self.decoder(
+            x,
+            mask=self._scores(mask, positions, text_positions),
+            turn=self._turn(positions),
+        )
+        last = torch.arange(len(text), device=text.device), text_lengths - 1
+        hidden = torch.cat([hidden[last].unsqueeze(1), hidden[:, size:]], dim=1)
+        return self.predict_layer(hidden)
+
+    def targets(self, codes: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """Give what `forward` should predict: codes, the end, then -100.
+
+        Args:
+            codes: Semantic codes (B, T).
+            lengths: Frames (B,).
+
+        Returns:
+            Targets (B, T + 1).
+        """
+        wanted = F.pad(codes, (0, 1))
+        wanted.scatter_(1, lengths.unsqueeze(1), self.codebook_size)
+        return wanted.masked_fill(~valid_mask(lengths + 1, wanted.shape[1]), -100)
+
+    @torch.no_grad()
+    def generate(
+        self,
+        text: torch.Tensor,
+        text_lengths: torch.Tensor,
+        text_positions: torch.Tensor,
+        prompt: torch.Tensor,
+        prompt_lengths: torch.Tensor,
+        min_frames: torch.Tensor,
+        max_frames: torch.Tensor,
+        sampling: Sampling,
+    ) -> list[torch.Tensor]:
+        """Continue the prompts, all rows at once, with a key-value cache.
+
+        Args:
+            text: Token ids of prompt and target together (B, S), padded.
+            text_lengths: Number of tokens (B,).
+            text_positions: Position of each token (B, S).
+            prompt: Semantic codes of the prompts (B, P), padded; P may be 0.
+            prompt_lengths: Frames of each prompt (B,).
+            min_frames: Frames before which the end is forbidden (B,).
+            max_frames: Frames at which a row stops (B,).
+            sampling: How to draw.
+
+        Returns:
+            New codes of each row, (T_i,) each.
+        """
+        batch, size = text.shape
+        prompt_size = prompt.shape[1]
+        device = text.device
+        limit = int(max_frames.max())
+        cache = KVCache(size + prompt_size + limit)
+        times = torch.arange(prompt_size, device=device, dtype=torch.float32)
+        times = times.expand(batch, -1)
+        positions = torch.cat([text_positions, times], dim=1)
+        x = torch.cat(
+            [self._embed_text(text, text_positions), self._embed_codes(prompt, times)],
+            dim=1,
+        )
+        valid_text = valid_mask(text_lengths, size)
+        seen = torch.cat([valid_text, valid_mask(prompt_lengths, prompt_size)], dim=1)
+        mask = F.pad(valid_text, (0, prompt_size))[:, None, None, :]
+        mask = mask.expand(-1, -1, size + prompt_size, -1).clone()
+        mask[:, :, size:, size:] = torch.ones(
+            prompt_size, prompt_size, dtype=torch.bool, device=device
+        ).tril()
+        hidden = self.decoder(
+            x,
+            mask=self._scores(mask, positions, text_positions),
+            turn=self._turn(positions),
+            cache=cache,
+        )
+        last = torch.where(
+            prompt_lengths > 0, size + prompt_lengths - 1, text_lengths - 1
+        )
+        hidden = hidden[torch.arange(batch, device=device), last]
+        rows = torch.arange(batch, device=device)
+        draws = sampling.draws(batch, limit).to(device)
+        drawn: list[list[int]] = [[] for _ in range(batch)]
+        for step in range(limit):
+            logits = self.predict_layer(hidden).float()
+            logits[step < min_frames[rows], self.codebook_size] = float("-inf")
+            codes = sample(
+                logits,
+                draws[rows, step],
+                sampling.temperature,
+                sampling.top_k,
+                sampling.top_p,
+            )
+            going = codes != self.codebook_size
+            for row, code in zip(rows[going].tolist(), codes[going].tolist()):
+                drawn[row].append(code)
+            going &= step + 1 < max_frames[rows]
+            if not bool(going.any()):
+                break
+            if not bool(going.all()):
+                cache.select(going)
+                rows, codes, seen = rows[going], codes[going], seen[going]
+            times = (prompt_lengths[rows] + step).float().unsqueeze(1)
+            seen = F.pad(seen, (0, 1), value=True)
+            hidden = self.decoder(
+                self._embed_codes(codes.unsqueeze(1), times),
+                mask=self._scores(seen[:, None, None, :], times, text_positions[rows]),
+                turn=self._turn(times),
+                cache=cache,
+            ).squeeze(1)
+        return [torch.tensor(d, dtype=torch.long, device=device) for d in drawn]

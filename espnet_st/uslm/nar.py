@@ -1,0 +1,171 @@
+"""The non-autoregressive model: acoustic codes, layer by layer, all frames at once.
+
+Paper, section 3.4: p(c_i | c_<i, prompt, u). The prompt's frames carry the codes of
+all layers, the frames to predict those of the layers before the wanted one (the
+*stage*). Norms adapt to the stage.
+"""
+
+import torch
+from torch import nn
+
+from espnet_st.uslm.ar import valid_mask
+from espnet_st.uslm.positions import SinePosition, rotation
+from espnet_st.uslm.transformer import Transformer
+
+
+class NonAutoregressiveModel(nn.Module):
+    """Transformer over text tokens and the sum of the known codes' embeddings.
+
+    Prediction layer j shares the weights of the embedding of codebook j + 2, as in
+    the USLM release.
+
+    Args:
+        vocab_size: Number of text tokens.
+        codebook_size: Number of codes of each layer.
+        n_q: Number of codebooks, at least 2.
+        d_model: Width.
+        n_heads: Attention heads.
+        n_layers: Layers.
+        ffn_size: Width of the feed-forward part.
+        dropout: Dropout rate.
+        rotary: Rotary positions in place of sine positions.
+
+    Raises:
+        ValueError: If there is no acoustic layer to predict.
+    """
+
+    def __init__(
+        self,
+        vocab_size: int,
+        codebook_size: int,
+        n_q: int = 8,
+        d_model: int = 1024,
+        n_heads: int = 16,
+        n_layers: int = 12,
+        ffn_size: int = 4096,
+        dropout: float = 0.1,
+        rotary: bool = False,
+    ):
+        super().__init__()
+        if n_q < 2:
+            raise ValueError(f"n_q is {n_q}: USLM predicts layers 2 and on, give 2+")
+        self.n_q = n_q
+        self.rotary = rotary
+        self.text_embedding = nn.Embedding(vocab_size, d_model)
+        sizes = [codebook_size + 1] + [codebook_size] * (n_q - 1)
+        self.audio_embeddings = nn.ModuleList(nn.Embedding(k, d_model) for k in sizes)
+        if rotary:
+            self.dropout = nn.Dropout(dropout)
+        else:
+            self.text_position = SinePosition(0.0, learn_alpha=False)
+            self.audio_position = SinePosition(dropout, learn_alpha=False)
+        self.decoder = Transformer(
+            d_model, n_heads, n_layers, ffn_size, dropout, adaptive=True
+        )
+        self.predict_layers = nn.ModuleList(
+            nn.Linear(d_model, codebook_size, bias=False) for _ in range(n_q - 1)
+        )
+        self.stage_embeddings = nn.ModuleList(
+            nn.Embedding(1, d_model) for _ in range(n_q - 1)
+        )
+        if rotary:
+            for table in (self.text_embedding, *self.audio_embeddings):
+                nn.init.normal_(table.weight, std=d_model**-0.5)
+        for j in range(n_q - 2):
+            self.predict_layers[j].weight = self.audio_embeddings[j + 2].weight
+
+    def embed(
+        self, codes: torch.Tensor, stage: int, prompt_mask: torch.Tensor
+    ) -> torch.Tensor:
+        """Sum embeddings: layers below the stage, and all layers of the prompt.
+
+        Args:
+            codes: Codes (n_q, B, T); those of the stage and above are read in the
+                prompt only.
+            stage: Layer to predict, 1 to n_q - 1.
+            prompt_mask: True at the prompt's frames (B, T).
+
+        Returns:
+            Vectors (B, T, D).
+        """
+        known = sum(self.audio_embeddings[i](codes[i]) for i in range(stage))
+        prompt = sum(self.audio_embeddings[i](codes[i]) for i in range(stage, self.n_q))
+        return known + prompt * prompt_mask.unsqueeze(-1)
+
+    def forward(
+        self,
+        text: torch.Tensor,
+        text_lengths: torch.Tensor,
+        text_positions: torch.Tensor,
+        codes: torch.Tensor,
+        lengths: torch.Tensor,
+        prompt_mask: torch.Tensor,
+        stage: int,
+    ) -> torch.Tensor:
+        """Predict the codes of one layer.
+
+        Args:
+            text: Token ids (B, S), padded.
+            text_lengths: Number of tokens (B,).
+            text_positions: Position of each token (B, S).
+            codes: Codes (n_q, B, T); see `embed`.
+            lengths: Frames (B,).
+            prompt_mask: True at the prompt's frames (B, T).
+            stage: Layer to predict, 1 to n_q - 1.
+
+        Returns:
+            Logits (B, T, codebook_size).
+        """
+        size, frames = text.shape[1], codes.shape[2]
+        times = torch.arange(frames, device=text.device, dtype=torch.float32)
+        times = times.expand(len(text), -1)
+        words, sounds = self.text_embedding(text), self.embed(codes, stage, prompt_mask)
+        turn = None
+        if self.rotary:
+            words, sounds = self.dropout(words), self.dropout(sounds)
+            positions = torch.cat([text_positions, times], dim=1)
+            turn = rotation(positions, self.decoder.head_size)
+        else:
+            words = self.text_position(words, text_positions)
+            sounds = self.audio_position(sounds, times)
+        seen = torch.cat(
+            [valid_mask(text_lengths, size), valid_mask(lengths, frames)], dim=1
+        )
+        hidden = self.decoder(
+            torch.cat([words, sounds], dim=1),
+            mask=seen[:, None, None, :],
+            turn=turn,
+            condition=self.stage_embeddings[stage - 1].weight[0],
+        )
+        return self.predict_layers[stage - 1](hidden[:, size:])
+
+    @torch.no_grad()
+    def generate(
+        self,
+        text: torch.Tensor,
+        text_lengths: torch.Tensor,
+        text_positions: torch.Tensor,
+        codes: torch.Tensor,
+        lengths: torch.Tensor,
+        prompt_mask: torch.Tensor,
+    ) -> torch.Tensor:
+        """Fill layers 1 to n_q - 1 outside the prompt with the likeliest codes.
+
+        Args:
+            text: As in `forward`.
+            text_lengths: As in `forward`.
+            text_positions: As in `forward`.
+            codes: Codes (n_q, B, T): layer 0 everywhere, all layers in the prompt.
+            lengths: Frames (B,).
+            prompt_mask: True at the prompt's frames (B, T).
+
+        Returns:
+            Codes (n_q, B, T), complete.
+        """
+        codes = codes.clone()
+        for stage in range(1, self.n_q):
+            logits = self(
+                text, text_lengths, text_positions, codes, lengths, prompt_mask, stage
+            )
+            codes[stage] = torch.where(prompt_mask, codes[stage], logits.argmax(dim=-1))
+        return codes

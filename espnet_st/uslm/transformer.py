@@ -1,0 +1,238 @@
+"""A pre-norm transformer with a key-value cache and adaptive layer norm.
+
+Nothing here knows of text or codes. Parameter names follow the USLM release
+(`layers.0.self_attn.in_proj_weight`, `norm1.project_layer.weight`, ...).
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from espnet_st.uslm.positions import rotate
+
+
+class AdaptiveLayerNorm(nn.Module):
+    """Layer norm whose gain and offset come from a condition.
+
+    `w * LN(x) + b` with `w, b` projected from the condition (USLM release; VALL-E,
+    section 4.2.2, eq. 6).
+    """
+
+    def __init__(self, d_model: int):
+        super().__init__()
+        self.project_layer = nn.Linear(d_model, 2 * d_model)
+        self.norm = nn.LayerNorm(d_model)
+
+    def forward(self, x: torch.Tensor, condition: torch.Tensor) -> torch.Tensor:
+        """Normalize x (B, T, D) under a condition (D,)."""
+        gain, offset = self.project_layer(condition).chunk(2, dim=-1)
+        return gain * self.norm(x) + offset
+
+
+class KVCache:
+    """Keys and values of every layer, for one batch that grows frame by frame.
+
+    Args:
+        capacity: Largest number of positions it will hold.
+    """
+
+    def __init__(self, capacity: int):
+        self.capacity = capacity
+        self.size = 0
+        self._layers: dict[int, torch.Tensor] = {}
+
+    def append(
+        self, layer: int, keys: torch.Tensor, values: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Store new keys and values (B, H, n, E); return all so far (B, H, L, E)."""
+        new = keys.shape[2]
+        end = self.size + new
+        assert end <= self.capacity, f"cache of {self.capacity} asked to hold {end}"
+        if layer not in self._layers:
+            batch, heads, _, size = keys.shape
+            self._layers[layer] = keys.new_zeros(2, batch, heads, self.capacity, size)
+        store = self._layers[layer]
+        store[0, :, :, self.size : end] = keys
+        store[1, :, :, self.size : end] = values
+        return store[0, :, :, :end], store[1, :, :, :end]
+
+    def advance(self, new: int) -> None:
+        """Count `new` positions as held, once all layers have stored them."""
+        self.size += new
+
+    def select(self, rows: torch.Tensor) -> None:
+        """Keep only these rows of the batch."""
+        self._layers = {i: store[:, rows] for i, store in self._layers.items()}
+
+
+def attend(
+    queries: torch.Tensor,
+    keys: torch.Tensor,
+    values: torch.Tensor,
+    mask: torch.Tensor | None = None,
+    dropout: float = 0.0,
+) -> torch.Tensor:
+    """Scaled dot-product attention.
+
+    Spelt out where gradients are wanted on a CPU: at a few hundred positions the
+    backward pass of PyTorch's own CPU kernel takes twice the time.
+
+    Args:
+        queries: (B, H, T, E).
+        keys: (B, H, L, E).
+        values: (B, H, L, E).
+        mask: Boolean, what may be seen, or numbers added to the scores.
+        dropout: Share of the attention weights dropped.
+
+    Returns:
+        (B, H, T, E).
+    """
+    if mask is not None and mask.is_floating_point():
+        mask = mask.to(queries.dtype)
+    if queries.device.type != "cpu" or not queries.requires_grad:
+        return F.scaled_dot_product_attention(
+            queries, keys, values, attn_mask=mask, dropout_p=dropout
+        )
+    scores = (queries * queries.shape[-1] ** -0.5) @ keys.transpose(-1, -2)
+    if mask is not None:
+        if mask.dtype == torch.bool:
+            mask = torch.zeros_like(mask, dtype=scores.dtype).masked_fill_(
+                ~mask, float("-inf")
+            )
+        scores = scores + mask
+    return F.dropout(scores.softmax(dim=-1).to(values.dtype), dropout) @ values
+
+
+class SelfAttention(nn.Module):
+    """Multi-head attention of a sequence to itself."""
+
+    def __init__(self, d_model: int, n_heads: int, dropout: float):
+        super().__init__()
+        self.n_heads = n_heads
+        self.dropout = dropout
+        self.in_proj_weight = nn.Parameter(torch.empty(3 * d_model, d_model))
+        self.in_proj_bias = nn.Parameter(torch.zeros(3 * d_model))
+        self.out_proj = nn.Linear(d_model, d_model)
+        nn.init.xavier_uniform_(self.in_proj_weight)
+        nn.init.zeros_(self.out_proj.bias)
+
+    def project(self, x: torch.Tensor, turn: torch.Tensor | None) -> torch.Tensor:
+        """Give queries, keys and values (3, B, H, T, E), turned if asked."""
+        batch, size, _ = x.shape
+        qkv = F.linear(x, self.in_proj_weight, self.in_proj_bias)
+        qkv = qkv.view(batch, size, 3, self.n_heads, -1).permute(2, 0, 3, 1, 4)
+        if turn is None:
+            return qkv
+        return torch.stack([rotate(qkv[0], turn), rotate(qkv[1], turn), qkv[2]])
+
+    def forward(
+        self,
+        x: torch.Tensor,
+        mask: torch.Tensor | None,
+        turn: torch.Tensor | None = None,
+        cache: KVCache | None = None,
+        layer: int = 0,
+    ) -> torch.Tensor:
+        """Attend; see `Transformer.forward` for the arguments."""
+        queries, keys, values = self.project(x, turn)
+        if cache is not None:
+            keys, values = cache.append(layer, keys, values)
+        dropout = self.dropout if self.training else 0.0
+        heard = attend(queries, keys, values, mask, dropout)
+        return self.out_proj(heard.transpose(1, 2).flatten(2))
+
+
+class TransformerLayer(nn.Module):
+    """Pre-norm attention and feed-forward block, both residual."""
+
+    def __init__(
+        self,
+        d_model: int,
+        n_heads: int,
+        ffn_size: int,
+        dropout: float,
+        adaptive: bool,
+    ):
+        super().__init__()
+        norm = AdaptiveLayerNorm if adaptive else nn.LayerNorm
+        self.self_attn = SelfAttention(d_model, n_heads, dropout)
+        self.linear1 = nn.Linear(d_model, ffn_size)
+        self.linear2 = nn.Linear(ffn_size, d_model)
+        self.norm1 = norm(d_model)
+        self.norm2 = norm(d_model)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x, mask, turn, condition, cache, layer) -> torch.Tensor:
+        """Run one block; see `Transformer.forward` for the arguments."""
+        heard = self.self_attn(
+            self.norm1(x, *condition), mask, turn=turn, cache=cache, layer=layer
+        )
+        x = x + self.dropout(heard)
+        hidden = self.dropout(F.relu(self.linear1(self.norm2(x, *condition))))
+        return x + self.dropout(self.linear2(hidden))
+
+
+class Transformer(nn.Module):
+    """A stack of layers and a last norm.
+
+    Args:
+        d_model: Width D.
+        n_heads: Attention heads; divides D.
+        n_layers: Number of layers.
+        ffn_size: Width of the feed-forward part.
+        dropout: Dropout rate everywhere.
+        adaptive: Whether norms take a condition (`AdaptiveLayerNorm`).
+
+    Raises:
+        ValueError: If the heads do not divide the width evenly.
+    """
+
+    def __init__(
+        self,
+        d_model: int,
+        n_heads: int,
+        n_layers: int,
+        ffn_size: int,
+        dropout: float = 0.0,
+        adaptive: bool = False,
+    ):
+        super().__init__()
+        if d_model % (2 * n_heads):
+            raise ValueError(
+                f"d_model {d_model} with n_heads {n_heads}: each head needs an even "
+                "number of channels; choose d_model as a multiple of 2 * n_heads"
+            )
+        self.head_size = d_model // n_heads
+        self.layers = nn.ModuleList(
+            TransformerLayer(d_model, n_heads, ffn_size, dropout, adaptive)
+            for _ in range(n_layers)
+        )
+        self.norm = (AdaptiveLayerNorm if adaptive else nn.LayerNorm)(d_model)
+
+    def forward(
+        self,
+        x: torch.Tensor,
+        mask: torch.Tensor | None = None,
+        turn: torch.Tensor | None = None,
+        condition: torch.Tensor | None = None,
+        cache: KVCache | None = None,
+    ) -> torch.Tensor:
+        """Run the stack.
+
+        Args:
+            x: Input vectors (B, T, D).
+            mask: What a query may see, boolean, or a number added to its score;
+                broadcasts to (B, H, T, L), L being T and what the cache held.
+            turn: Rotary positions of x, from `positions.rotation`.
+            condition: Vector of the adaptive norms (D,).
+            cache: Keys and values of earlier positions; grows by T.
+
+        Returns:
+            Output vectors (B, T, D).
+        """
+        given = () if condition is None else (condition,)
+        for index, layer in enumerate(self.layers):
+            x = layer(x, mask, turn, given, cache, index)
+        if cache is not None:
+            cache.advance(x.shape[1])
+        return self.norm(x, *given)

@@ -1,0 +1,130 @@
+"""The transformer: attention against its definition, cache, adaptive norm."""
+
+import pytest
+import torch
+
+from espnet_st.uslm.positions import (
+    SinePosition,
+    rotate,
+    rotation,
+    sine_table,
+    text_positions,
+)
+from espnet_st.uslm.transformer import (
+    AdaptiveLayerNorm,
+    KVCache,
+    Transformer,
+    attend,
+)
+
+
+def plain_attention(q, k, v, mask):
+    """Softmax attention written out, query by query."""
+    out = torch.zeros_like(q)
+    for b in range(q.shape[0]):
+        for h in range(q.shape[1]):
+            for i in range(q.shape[2]):
+                scores = (k[b, h] @ q[b, h, i]) / q.shape[-1] ** 0.5
+                scores[~mask[b, i]] = -torch.inf
+                out[b, h, i] = scores.softmax(0) @ v[b, h]
+    return out
+
+
+@pytest.mark.parametrize("with_gradient", [False, True])
+@pytest.mark.parametrize("as_numbers", [False, True])
+def test_attention_follows_its_definition(with_gradient, as_numbers):
+    torch.manual_seed(0)
+    q, k, v = torch.randn(3, 2, 2, 5, 4, dtype=torch.float64)
+    mask = torch.rand(2, 5, 5) < 0.5
+    mask[:, :, 0] = True
+    expected = plain_attention(q, k, v, mask)
+    given = mask.unsqueeze(1)
+    if as_numbers:
+        given = torch.zeros_like(given, dtype=q.dtype).masked_fill(~given, -torch.inf)
+    q.requires_grad_(with_gradient)
+    torch.testing.assert_close(attend(q, k, v, given), expected, atol=1e-12, rtol=0)
+
+
+def test_attention_has_the_same_gradients_spelt_out_or_not():
+    torch.manual_seed(0)
+    q, k, v = torch.randn(3, 1, 2, 5, 4, dtype=torch.float64, requires_grad=True)
+    mask = torch.ones(5, 5, dtype=torch.bool).tril()
+    fused = torch.nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+    ours = torch.autograd.grad(attend(q, k, v, mask).square().sum(), (q, k, v))
+    theirs = torch.autograd.grad(fused.square().sum(), (q, k, v))
+    for one, other in zip(ours, theirs):
+        torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_cache_gives_what_the_whole_sequence_gives(turned):
+    torch.manual_seed(0)
+    stack = Transformer(16, 2, 3, 24).eval()
+    x = torch.randn(2, 9, 16)
+    where = torch.arange(9.0).expand(2, -1)
+    turn = rotation(where, stack.head_size) if turned else None
+    causal = torch.ones(9, 9, dtype=torch.bool).tril()
+    whole = stack(x, mask=causal, turn=turn)
+    cache = KVCache(9)
+    parts = []
+    for start, end in [(0, 4), (4, 5), (5, 8), (8, 9)]:
+        piece = turn[:, :, :, start:end] if turned else None
+        parts.append(
+            stack(x[:, start:end], causal[start:end, :end], turn=piece, cache=cache)
+        )
+    torch.testing.assert_close(torch.cat(parts, 1), whole, atol=1e-5, rtol=0)
+
+
+def test_cache_refuses_to_overflow():
+    stack, cache = Transformer(16, 2, 1, 24), KVCache(2)
+    with pytest.raises(AssertionError, match="cache of 2 asked to hold 3"):
+        stack(torch.randn(1, 3, 16), cache=cache)
+
+
+def test_adaptive_norm_is_gain_times_norm_plus_offset():
+    norm = AdaptiveLayerNorm(4)
+    with torch.no_grad():
+        norm.project_layer.weight.zero_()
+        norm.project_layer.bias.copy_(torch.tensor([2.0] * 4 + [3.0] * 4))
+    x = torch.randn(1, 5, 4)
+    plain = torch.nn.functional.layer_norm(x, (4,))
+    torch.testing.assert_close(norm(x, torch.randn(4)), 2 * plain + 3)
+
+
+def test_rotary_scores_depend_on_the_difference_of_positions():
+    torch.manual_seed(0)
+    q, k = torch.randn(2, 1, 1, 3, 8, dtype=torch.float64)
+
+    def scores(shift):
+        turn = rotation(torch.tensor([[0.5, 4.0, 9.25]]) + shift, 8)
+        return rotate(q, turn) @ rotate(k, turn).transpose(-1, -2)
+
+    torch.testing.assert_close(scores(0.0), scores(321.0), atol=1e-4, rtol=0)
+    turn = rotation(torch.zeros(1, 3), 8)
+    torch.testing.assert_close(rotate(q, turn), q)
+
+
+def test_sine_table_at_integers():
+    table = sine_table(torch.tensor([[0.0, 3.0]]), 4)
+    expected = [torch.tensor([3.0]).sin(), torch.tensor([3.0]).cos()]
+    torch.testing.assert_close(table[0, 0], torch.tensor([0.0, 1.0, 0.0, 1.0]))
+    torch.testing.assert_close(table[0, 1, :2], torch.cat(expected))
+    torch.testing.assert_close(table[0, 1, 2], torch.tensor(0.03).sin())
+
+
+def test_alpha_scales_the_positions_only():
+    layer, where = SinePosition().eval(), torch.tensor([[1.0, 2.0]])
+    layer.alpha.data.fill_(0.5)
+    x = torch.randn(1, 2, 4)
+    torch.testing.assert_close(layer(x, where), x + 0.5 * sine_table(where, 4))
+
+
+def test_text_is_spread_evenly_over_the_frames():
+    where = text_positions(torch.tensor([4, 2]), 4, torch.tensor([3.0, 6.0]))
+    torch.testing.assert_close(where[0], torch.tensor([1.5, 4.5, 7.5, 10.5]))
+    torch.testing.assert_close(where[1, :2], torch.tensor([3.0, 9.0]))
+
+
+def test_uneven_heads_are_refused():
+    with pytest.raises(ValueError, match="d_model 15 with n_heads 2"):
+        Transformer(15, 2, 1, 24)
