@@ -5,6 +5,7 @@ import torch
 
 from espnet_st.codes import CodesWriter
 from espnet_st.slmtokbench.downstream import (
+    BidirectionalLSTM,
     Characters,
     DownstreamModel,
     TrainingOptions,
@@ -58,6 +59,29 @@ def test_padding_changes_nothing():
         alone = log_probabilities(model, {key: one})[key]
         assert alone.shape == (math.ceil(one.shape[1] / 2), 5)
         torch.testing.assert_close(together[key], alone)
+
+
+def test_blstm_is_torchs_over_packed_sequences():
+    torch.manual_seed(0)
+    ours, theirs = (
+        BidirectionalLSTM(5, 4, 2),
+        torch.nn.LSTM(5, 4, 2, batch_first=True, bidirectional=True),
+    )
+    for layer in range(2):
+        for direction, suffix in ((ours.forwards, ""), (ours.backwards, "_reverse")):
+            for name, value in direction[layer].named_parameters():
+                name = name.replace("_l0", f"_l{layer}{suffix}")
+                value.data = getattr(theirs, name).data
+    features, lengths = torch.randn(3, 9, 5), torch.tensor([9, 4, 6])
+    packed = torch.nn.utils.rnn.pack_padded_sequence(
+        features, lengths, batch_first=True, enforce_sorted=False
+    )
+    expected, _ = torch.nn.utils.rnn.pad_packed_sequence(
+        theirs(packed)[0], batch_first=True
+    )
+    found = ours(features, lengths)
+    for row, other, length in zip(found, expected, lengths):
+        torch.testing.assert_close(row[:length], other[:length])
 
 
 def test_learns_to_read_codes_that_spell():
