@@ -88,6 +88,7 @@ if [ "${smoke}" = true ]; then
     uslm_args+=" --max_epoch 1 --num_iters_per_epoch 3"
     bench_args+=" --smoke true"
     max_decode_utts=4
+    nj=1 # starting a job costs more than what it does
 fi
 
 # tag CONFIG: the name of an experiment after its configuration

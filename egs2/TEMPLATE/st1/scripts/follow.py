@@ -99,6 +99,7 @@ class TrainingBar:
             initial=epoch - 1,
             desc=self.name,
             unit="epoch",
+            **pace(),
             bar_format="{desc}: {percentage:3.0f}%|{bar}| {n:.2f}/{total} epochs"
             " [{elapsed}<{remaining}]{postfix}",
         )
@@ -106,10 +107,14 @@ class TrainingBar:
     def _show(self, epochs: float, message: str) -> None:
         if self.bar is None:
             return
-        self.bar.n = max(self.bar.n, epochs)
         if losses := LOSS.findall(message):
             self.bar.set_postfix_str(" ".join(losses[:2]), refresh=False)
-        self.bar.refresh()
+        self.bar.update(max(epochs - self.bar.n, 0))
+
+
+def pace() -> dict[str, float]:
+    """Settings of a bar: drawn often on a terminal, now and then into a file."""
+    return {"mininterval": 0.5 if sys.stderr.isatty() else 15, "miniters": 0}
 
 
 class Show:
@@ -125,15 +130,15 @@ class Show:
         self.training = TrainingBar(name, logs[0])
         self.jobs: tqdm | None = None
         if len(logs) > 1:
-            self.jobs = tqdm(total=len(logs), desc=name, unit="job")
+            self.jobs = tqdm(total=len(logs), desc=name, unit="job", **pace())
         self.terminal = sys.stderr.isatty()
         self.last = time.monotonic()
 
     def update(self, lines: Iterable[str]) -> None:
         """Take the new lines of the first log, and look at the ends of all."""
         if self.jobs is not None:
-            self.jobs.n = sum(bool(ENDED.search(end_of(path, 3))) for path in self.logs)
-            self.jobs.refresh()
+            ended = sum(bool(ENDED.search(end_of(path, 3))) for path in self.logs)
+            self.jobs.update(max(ended - self.jobs.n, 0))
         for line in lines:
             if not self.training.feed(line) and self.jobs is None and BAR.search(line):
                 self._pass_on(line)
@@ -147,7 +152,7 @@ class Show:
     def _pass_on(self, line: str) -> None:
         if self.terminal:
             sys.stderr.write(f"\r{line}")
-        elif time.monotonic() - self.last > 15 or "100%" in line:
+        elif time.monotonic() - self.last > 15:
             sys.stderr.write(f"{line}\n")
             self.last = time.monotonic()
 

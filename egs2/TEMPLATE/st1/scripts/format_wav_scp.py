@@ -117,7 +117,7 @@ def format_data_dir(args: argparse.Namespace) -> None:
             key: pool.submit(format_one, key, sources[key], args) for key in sources
         }
         for key, job in tqdm(
-            jobs.items(), desc=str(args.output_dir), unit="utt", mininterval=1
+            jobs.items(), desc=str(args.output_dir), unit="utt", mininterval=2
         ):
             try:
                 paths[key], samples[key] = job.result()
