@@ -86,7 +86,7 @@ if [ "${smoke}" = true ]; then
     teacher_args+=" --smoke true"
     codec_args+=" --max_epoch 1 --num_iters_per_epoch 3 --batch_size 2"
     uslm_args+=" --max_epoch 1 --num_iters_per_epoch 3"
-    bench_args+=" --smoke true"
+    bench_args+=" --max_utterances 4 --mi_utterances 8 --downstream_steps 4 --players 1"
     max_decode_utts=4
     nj=1 # starting a job costs more than what it does
 fi
@@ -214,6 +214,9 @@ print(len(codes[next(iter(codes))]))")
     done
     fit USLM "${uslm_exp}" espnet_st.bin.tts_train "${train}" "${valid}" "${stats}" \
         "text_shape.${token_type} speech_shape" "${data}" ${uslm_opts}
+    # Inference finds the codec of these codes by it.
+    printf 'codec: %s\n' "$(realpath --relative-to "${uslm_exp}" "${codec_exp}")" \
+        >"${uslm_exp}/codec.yaml"
 }
 
 # resynthesize NAME EXP CODES: waveforms from the first layer, and from all
@@ -241,7 +244,7 @@ convert() {
         submit "conversion with RVQ-${layers/-/:}" 1 "${out}/decode.log" \
             "${python}" -m espnet_st.bin.voice_conversion --codec "${codec_exp}" \
             --codes_scp "${codes}/codes.scp" --utt2ref "${pairs}/utt2ref" \
-            --layers "${layers}" --output_dir "${out}"
+            --layers "${layers}" --output_dir "${out}" --ngpu "${ngpu}"
         touch "${out}/.done"
     done
 }
