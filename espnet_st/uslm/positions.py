@@ -2,7 +2,7 @@
 
 Text and codes are two streams in one sequence, each with positions of its own.
 Positions are real numbers, so that text tokens may be placed at the frames where
-they are expected to sound (`text_positions`).
+they are expected to sound (`TokenLengths`).
 """
 
 import math
@@ -11,29 +11,62 @@ import torch
 from torch import nn
 
 
-def text_positions(
-    lengths: torch.Tensor,
-    size: int,
-    frames_per_token: torch.Tensor | float,
-    offsets: torch.Tensor | None = None,
-) -> torch.Tensor:
-    """Place text tokens on the axis of the frames, at an even pace.
+class TokenLengths(nn.Module):
+    """How long each text token sounds, in frames; places text on the frames' axis.
+
+    Learnt from the lengths of whole utterances alone (`loss`), so no alignment is
+    needed: a regression on the counts of the tokens. The last length is that of the
+    silence around an utterance, half of it on each side.
 
     Args:
-        lengths: Number of text tokens (B,); tokens beyond it get positions too.
-        size: S, the padded number of tokens.
-        frames_per_token: Pace, a number or one for each utterance (B,).
-        offsets: Frame where the first token starts (B,); zero if not given.
-
-    Returns:
-        Centre of each token in frames (B, S), float.
+        vocab_size: Number of text tokens.
+        frames_per_token: Mean length, where learning starts.
     """
-    steps = torch.arange(size, device=lengths.device, dtype=torch.float32) + 0.5
-    pace = torch.as_tensor(frames_per_token, device=lengths.device, dtype=torch.float32)
-    positions = pace.reshape(-1, 1) * steps
-    if offsets is not None:
-        positions = positions + offsets.reshape(-1, 1)
-    return positions.expand(len(lengths), size)
+
+    SPEED = 10.0
+    """The logarithms move this much faster than the optimizer's steps."""
+
+    def __init__(self, vocab_size: int, frames_per_token: float):
+        super().__init__()
+        self.frames_per_token = frames_per_token
+        self.log_lengths = nn.Parameter(torch.zeros(vocab_size + 1))
+
+    def frames(self) -> torch.Tensor:
+        """Length of each token, and of the silence, in frames (V + 1,)."""
+        return self.frames_per_token * torch.exp(self.SPEED * self.log_lengths)
+
+    def each(self, text: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """Length of every token of padded texts (B, S); 0 beyond their ends."""
+        valid = torch.arange(text.shape[1], device=text.device) < lengths.unsqueeze(1)
+        return self.frames()[text] * valid
+
+    def total(self, text: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """Expected frames of utterances (B,), at the corpus's mean pace."""
+        return self.each(text, lengths).sum(dim=1) + self.frames()[-1]
+
+    def loss(
+        self, text: torch.Tensor, lengths: torch.Tensor, frames: torch.Tensor
+    ) -> torch.Tensor:
+        """Mean squared relative error of `total` against the true frames (B,)."""
+        return (self.total(text, lengths) / frames - 1.0).square().mean()
+
+    @torch.no_grad()
+    def place(
+        self, text: torch.Tensor, lengths: torch.Tensor, frames: torch.Tensor
+    ) -> torch.Tensor:
+        """Give each token's centre if utterances take this many frames.
+
+        Args:
+            text: Token ids (B, S), padded.
+            lengths: Number of tokens (B,).
+            frames: Frames of the utterances (B,), not necessarily whole.
+
+        Returns:
+            Positions (B, S), in frames.
+        """
+        each = self.each(text, lengths)
+        centres = each.cumsum(dim=1) - each / 2 + self.frames()[-1] / 2
+        return centres * (frames / self.total(text, lengths)).unsqueeze(1)
 
 
 def sine_table(positions: torch.Tensor, d_model: int) -> torch.Tensor:

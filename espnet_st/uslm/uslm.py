@@ -17,7 +17,7 @@ from torch.nn.utils.rnn import pad_sequence
 from espnet_st.codes import check_codes, from_feats, pad_codes
 from espnet_st.uslm.ar import AutoregressiveModel, Sampling, valid_mask
 from espnet_st.uslm.nar import NonAutoregressiveModel
-from espnet_st.uslm.positions import text_positions
+from espnet_st.uslm.positions import TokenLengths
 from espnet_st.uslm.sampling import check_sampling
 
 
@@ -55,10 +55,10 @@ class USLM(AbsTTS):
             the paper's 3 s); 0 trains without prompt, as the release did.
         max_frames: Longest sequence of prompt and new codes.
         rotary: Rotary positions in place of sine positions.
-        frames_per_token: Mean pace of the corpus; places the text tokens on the
-            codes' time axis, at the pace of the utterance (training), of the
-            prompt (decoding) or, without prompt, this one. 0 numbers the tokens.
-        pace_jitter: In training, relative deviation of the pace given.
+        frames_per_token: Rough mean length of a text token. Text tokens then stand
+            on the codes' time axis, by lengths learnt from there and the pace of
+            the utterance (training) or of the prompt (decoding). 0 numbers them.
+        pace_jitter: In training, relative error put on the pace.
         text_prior: AR heads prefer the text near the current frame.
         code_noise: In training, share of the AR's input codes replaced at random.
         bfloat16: `"auto"` computes in bfloat16 on a CPU that has the matrix units
@@ -99,7 +99,9 @@ class USLM(AbsTTS):
         self.codebook_size = codebook_size
         self.nar_prompt_frames = nar_prompt_frames
         self.max_frames = max_frames
-        self.frames_per_token = frames_per_token
+        self.token_lengths = (
+            TokenLengths(idim, frames_per_token) if frames_per_token > 0 else None
+        )
         self.pace_jitter = pace_jitter
         self.bfloat16 = bfloat16
         sizes = dict(d_model=d_model, n_heads=n_heads, ffn_size=ffn_size)
@@ -152,8 +154,7 @@ class USLM(AbsTTS):
         codes = from_feats(feats)
         check_codes(codes, self.codebook_size, self.n_q)
         self._check_text(text, text_lengths)
-        pace = self._training_pace(text_lengths, feats_lengths)
-        where = self._positions(text_lengths, text.shape[1], pace)
+        where = self._positions(text, text_lengths, self._jittered(feats_lengths))
         with self._precision(text.device):
             ar_loss, ar_acc = self._ar_loss(
                 text, text_lengths, where, codes[0], feats_lengths
@@ -173,12 +174,16 @@ class USLM(AbsTTS):
         nar_acc = torch.stack([acc for _, acc in layers.values()]).mean()
         loss = ar_loss + nar_loss
         stats = dict(
-            loss=loss.detach(),
             ar_loss=ar_loss.detach(),
             ar_acc=ar_acc,
             nar_loss=nar_loss.detach(),
             nar_acc=nar_acc,
         )
+        if self.token_lengths is not None:
+            pace_loss = self.token_lengths.loss(text, text_lengths, feats_lengths)
+            loss = loss + pace_loss
+            stats["pace_loss"] = pace_loss.detach()
+        stats["loss"] = loss.detach()
         if not self.training:
             stats.update({f"nar_acc_{s + 1}": acc for s, (_, acc) in layers.items()})
         return loss, stats, torch.tensor(float(len(text)), device=text.device)
@@ -266,37 +271,37 @@ class USLM(AbsTTS):
                     f"the prompt has {prompt.codes.shape[1]} frames: give fewer than "
                     f"max_frames, {self.max_frames}"
                 )
-        new_lengths = torch.tensor([len(t) for t in texts], device=device)
-        whole = [torch.cat([p.text.to(t), t]) for t, p in zip(texts, given)]
-        text = pad_sequence(whole, batch_first=True).to(device)
-        text_lengths = torch.tensor([len(w) for w in whole], device=device)
-        prompt_codes, prompt_lengths = pad_codes([p.codes for p in given])
-        prompt_codes, prompt_lengths = (
-            prompt_codes.to(device),
-            prompt_lengths.to(device),
+        text, text_lengths = _pad([*texts], device)
+        prompt_text, prompt_tokens = _pad([p.text for p in given], device)
+        prompt_codes, prompt_frames = pad_codes([p.codes for p in given])
+        prompt_codes, prompt_frames = prompt_codes.to(device), prompt_frames.to(device)
+        where = self._new_positions(
+            text, text_lengths, prompt_text, prompt_tokens, prompt_frames
         )
-        pace = self._prompted_pace(text_lengths - new_lengths, prompt_lengths)
-        where = self._positions(text_lengths, text.shape[1], pace)
-        most = (new_lengths * maxlenratio).ceil().long().clamp(min=1)
+        prompt_where = self._positions(prompt_text, prompt_tokens, prompt_frames)
+        whole, whole_lengths, whole_where = self._join(
+            (prompt_text, prompt_tokens, prompt_where),
+            (text, text_lengths, where),
+            prompt_frames,
+        )
+        most = (text_lengths * maxlenratio).ceil().long().clamp(min=1)
         limits = dict(
-            min_frames=(new_lengths * minlenratio).long(),
-            max_frames=torch.minimum(most, self.max_frames - prompt_lengths),
+            min_frames=(text_lengths * minlenratio).long(),
+            max_frames=torch.minimum(most, self.max_frames - prompt_frames),
             sampling=Sampling(temperature, top_k, top_p, seeds),
         )
         if ar_prompt:
             semantic = self.ar.generate(
-                text, text_lengths, where, prompt_codes[0], prompt_lengths, **limits
-            )
-        else:
-            alone = pad_sequence(list(texts), batch_first=True).to(device)
-            semantic = self.ar.generate(
-                alone,
-                new_lengths,
-                self._positions(new_lengths, alone.shape[1], pace),
-                prompt_codes[0, :, :0],
-                torch.zeros_like(prompt_lengths),
+                whole,
+                whole_lengths,
+                whole_where,
+                prompt_codes[0],
+                prompt_frames,
                 **limits,
             )
+        else:
+            nothing = prompt_codes[0, :, :0], torch.zeros_like(prompt_frames)
+            semantic = self.ar.generate(text, text_lengths, where, *nothing, **limits)
         joined = [
             F.pad(prompt.codes.to(device), (0, len(new)))
             for prompt, new in zip(given, semantic)
@@ -307,12 +312,14 @@ class USLM(AbsTTS):
         if codes.shape[2] == 0:
             return list(codes.unbind(dim=1))
         lengths = lengths.to(device)
-        mask = valid_mask(prompt_lengths, codes.shape[2])
-        codes = self.nar.generate(text, text_lengths, where, codes, lengths, mask)
+        mask = valid_mask(prompt_frames, codes.shape[2])
+        codes = self.nar.generate(
+            whole, whole_lengths, whole_where, codes, lengths, mask
+        )
         return [
             codes[:, row, start:end]
             for row, (start, end) in enumerate(
-                zip(prompt_lengths.tolist(), lengths.tolist())
+                zip(prompt_frames.tolist(), lengths.tolist())
             )
         ]
 
@@ -325,23 +332,46 @@ class USLM(AbsTTS):
                 f"0 to {self.idim - 1}; is the token list the model's?"
             )
 
-    def _training_pace(self, text_lengths, feats_lengths):
-        pace = feats_lengths / text_lengths
-        if self.training:
-            pace = pace * torch.exp(self.pace_jitter * torch.randn_like(pace))
-        return pace
+    def _jittered(self, frames):
+        if not self.training:
+            return frames
+        noise = torch.randn(len(frames), device=frames.device)
+        return frames * torch.exp(self.pace_jitter * noise)
 
-    def _positions(self, text_lengths, size, pace):
-        if self.frames_per_token > 0:
-            return text_positions(text_lengths, size, pace)
-        steps = torch.arange(size, device=text_lengths.device, dtype=torch.float32)
-        return steps.expand(len(text_lengths), -1)
+    def _positions(self, text, lengths, frames):
+        """Place the tokens of utterances that take so many frames (B, S)."""
+        if self.token_lengths is not None:
+            return self.token_lengths.place(text, lengths, frames)
+        steps = torch.arange(text.shape[1], device=text.device, dtype=torch.float32)
+        return steps.expand(len(text), -1)
 
-    def _prompted_pace(self, prompt_tokens, prompt_frames):
-        """Frames per token of each prompt, the corpus's mean without one."""
-        mean = torch.full_like(prompt_tokens, self.frames_per_token, dtype=torch.float)
-        measured = prompt_frames / prompt_tokens.clamp(min=1)
-        return torch.where(prompt_tokens * prompt_frames > 0, measured, mean)
+    def _new_positions(self, text, lengths, prompt_text, prompt_tokens, prompt_frames):
+        """Place the tokens of new utterances, spoken at the pace of the prompts."""
+        if self.token_lengths is None:
+            return self._positions(text, lengths, None)
+        expected = self.token_lengths.total(prompt_text, prompt_tokens)
+        pace = torch.where(prompt_tokens > 0, prompt_frames / expected, 1.0)
+        frames = pace * self.token_lengths.total(text, lengths)
+        return self._positions(text, lengths, frames)
+
+    def _join(self, first, second, offsets):
+        """Put two texts, lengths and positions after each other, row by row.
+
+        With token lengths the second's positions start at `offsets` (B,), else they
+        go on counting.
+        """
+        if self.token_lengths is None:
+            offsets = first[1]
+        texts, places = [], []
+        for row, (a, b) in enumerate(zip(first[1].tolist(), second[1].tolist())):
+            texts.append(torch.cat([first[0][row, :a], second[0][row, :b]]))
+            later = second[2][row, :b] + offsets[row]
+            places.append(torch.cat([first[2][row, :a], later]))
+        return (
+            pad_sequence(texts, batch_first=True),
+            first[1] + second[1],
+            pad_sequence(places, batch_first=True),
+        )
 
     def _prompt_mask(self, lengths, frames):
         """Choose the frames of the acoustic prompt (B, T)."""
@@ -366,6 +396,12 @@ class USLM(AbsTTS):
         if device.type != "cpu" or not on:
             return contextlib.nullcontext()
         return torch.autocast("cpu", torch.bfloat16)
+
+
+def _pad(texts, device):
+    """Pad texts; give them (B, S) and their lengths (B,)."""
+    lengths = torch.tensor([len(text) for text in texts], device=device)
+    return pad_sequence(texts, batch_first=True).to(device), lengths
 
 
 def _has_amx() -> bool:

@@ -8,7 +8,6 @@ from espnet_st.uslm.positions import (
     rotate,
     rotation,
     sine_table,
-    text_positions,
 )
 from espnet_st.uslm.transformer import (
     AdaptiveLayerNorm,
@@ -117,12 +116,6 @@ def test_alpha_scales_the_positions_only():
     layer.alpha.data.fill_(0.5)
     x = torch.randn(1, 2, 4)
     torch.testing.assert_close(layer(x, where), x + 0.5 * sine_table(where, 4))
-
-
-def test_text_is_spread_evenly_over_the_frames():
-    where = text_positions(torch.tensor([4, 2]), 4, torch.tensor([3.0, 6.0]))
-    torch.testing.assert_close(where[0], torch.tensor([1.5, 4.5, 7.5, 10.5]))
-    torch.testing.assert_close(where[1, :2], torch.tensor([3.0, 9.0]))
 
 
 def test_uneven_heads_are_refused():
