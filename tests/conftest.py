@@ -1,4 +1,4 @@
-"""What all rooms' tests share: the end-to-end run, and its place at the end."""
+"""What all rooms' tests share: the end-to-end run, and its place among them."""
 
 import os
 import subprocess
@@ -11,10 +11,12 @@ ROOT = Path(__file__).resolve().parents[1]
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
+    """The end-to-end run comes last, or with several workers at once, in one of them."""
+    several = "PYTEST_XDIST_WORKER" in os.environ
     for item in items:
         if item.get_closest_marker("smoke"):
             item.add_marker(pytest.mark.xdist_group("smoke"))
-    items.sort(key=lambda item: item.get_closest_marker("smoke") is not None)
+    items.sort(key=lambda item: (item.get_closest_marker("smoke") is None) == several)
 
 
 @pytest.fixture(scope="session")

@@ -25,6 +25,6 @@ shellcheck -x -P SCRIPTDIR "${scripts[@]}"
 shfmt -d -i 4 "${scripts[@]}"
 [ "${lint_only}" = false ] || exit 0
 
-# Two workers of one thread each; the end-to-end run comes last, in one of them.
+# Two workers: one does the end-to-end run while the other does the rest.
 export OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 python3 -m pytest -q -n 2 --dist loadgroup --durations 15 tests "$@"
