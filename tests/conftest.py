@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """The end-to-end run comes last, or with several workers at once, in one of them."""
+    """The end-to-end run comes last or, with several workers, first in one of them."""
     several = "PYTEST_XDIST_WORKER" in os.environ
     for item in items:
         if item.get_closest_marker("smoke"):

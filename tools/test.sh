@@ -18,8 +18,9 @@ fi
 
 ruff check .
 ruff format --check .
-# Every shell script of ours, by its extension or its first line.
-scripts=$(shfmt -f .ci egs2/*/*/local egs2/*/*/*.sh egs2/TEMPLATE tools/*.sh)
+# Every shell script of ours, by its name or its first line; links lead to one of them.
+scripts=$(find .ci egs2/*/*/{utils,scripts,local} egs2/*/*/*.sh tools/*.sh -type f \
+    \( -name '*.sh' -o -name '*.pl' -o -path '.ci/*' \))
 mapfile -t scripts <<<"${scripts}"
 shellcheck -x -P SCRIPTDIR "${scripts[@]}"
 shfmt -d -i 4 "${scripts[@]}"
