@@ -7,7 +7,7 @@ Reads a Kaldi-style data directory. The model and its training are in
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,13 +16,15 @@ import soundfile
 import torch
 from torch import Tensor
 
-from espnet_st.codec.teachers import SAMPLE_RATE, normalize_waveform
+from espnet_st.codec.teachers import HOP_LENGTH, SAMPLE_RATE, normalize_waveform
 
 PHONES = tuple(
     "AA AE AH AO AW AY B CH D DH EH ER EY F G HH IH IY JH K L M N NG OW OY P R S SH "
     "T TH UH UW V W Y Z ZH".split()
 )
 BLANK = 0
+SILENCE = "SIL"
+UNKNOWN = -100
 
 
 @dataclass(frozen=True)
@@ -33,11 +35,16 @@ class Utterance:
         name: Its key.
         wav: (N,) int16 at 16 kHz.
         phones: (S,) int64, 1 + index in the inventory; 0 is CTC's blank.
+        ends: (P,) end of each timed phone in seconds, silences included, the first
+            beginning at 0; empty if its times are not known.
+        timed: (P,) int64, those phones; silence is 0.
     """
 
     name: str
     wav: np.ndarray
     phones: Tensor
+    ends: Tensor
+    timed: Tensor
 
 
 @dataclass(frozen=True)
@@ -49,12 +56,15 @@ class Batch:
         wav_lengths: (B,) samples.
         phones: (B, S) int64, zeros behind.
         phone_lengths: (B,) phones.
+        frames: (B, T) int64, the phone at the centre of each frame of 320 samples,
+            0 in silence, `UNKNOWN` in the padding and where no times are known.
     """
 
     wav: Tensor
     wav_lengths: Tensor
     phones: Tensor
     phone_lengths: Tensor
+    frames: Tensor
 
 
 def read_table(path: Path) -> dict[str, str]:
@@ -95,10 +105,32 @@ def read_signal(name: str, path: str) -> np.ndarray:
     return wav
 
 
+def read_times(path: Path, number: Mapping[str, int]) -> dict[str, list[list[float]]]:
+    """Rows `[end, phone number]` of a `phones.ctm`, by utterance; {} if not there.
+
+    Raises:
+        ValueError: On a line that is not `utt 1 start duration PHONE`.
+    """
+    times: dict[str, list[list[float]]] = {}
+    if not path.is_file():
+        return times
+    for line_number, line in enumerate(path.read_text().splitlines(), 1):
+        try:
+            name, _, start, duration, phone = line.split()
+            row = [float(start) + float(duration), float(number[phone])]
+        except (ValueError, KeyError) as error:
+            raise ValueError(
+                f"{path}, line {line_number}: {line!r} is not 'utt 1 start duration "
+                f"PHONE' ({error})"
+            ) from error
+        times.setdefault(name, []).append(row)
+    return times
+
+
 def read_utterances(
     directory: Path, inventory: Sequence[str] = PHONES
 ) -> list[Utterance]:
-    """All utterances of a data directory with `wav.scp` and `phones`.
+    """All utterances of a data directory with `wav.scp`, `phones`, maybe `phones.ctm`.
 
     Raises:
         ValueError: On a missing file, keys that differ, a bad recording or a phone
@@ -113,20 +145,40 @@ def read_utterances(
             f"{differing[0]!r} for one: every utterance needs both"
         )
     number = {phone: i for i, phone in enumerate(inventory, BLANK + 1)}
+    times = read_times(directory / "phones.ctm", {**number, SILENCE: BLANK})
     utterances = []
     for name, path in paths.items():
         row = phones[name].split()
         unknown = sorted(set(row) - number.keys())
         if unknown:
             raise ValueError(f"utterance {name}: unknown phones {unknown}")
-        numbers = torch.tensor([number[phone] for phone in row])
-        utterances.append(Utterance(name, read_signal(name, path), numbers))
+        timed = torch.tensor(times.get(name, [])).reshape(-1, 2)
+        utterances.append(
+            Utterance(
+                name=name,
+                wav=read_signal(name, path),
+                phones=torch.tensor([number[phone] for phone in row]),
+                ends=timed[:, 0].contiguous(),
+                timed=timed[:, 1].long(),
+            )
+        )
     return utterances
+
+
+def frame_phones(utterance: Utterance, n_frames: int, playback: float) -> Tensor:
+    """The phone at the centre of each frame (T,), `UNKNOWN` beyond the last."""
+    if len(utterance.ends) == 0:
+        return torch.full((n_frames,), UNKNOWN)
+    frame = HOP_LENGTH / SAMPLE_RATE * playback
+    centres = (torch.arange(n_frames) + 0.5) * frame
+    index = torch.searchsorted(utterance.ends, centres, right=True)
+    phones = torch.cat([utterance.timed, torch.tensor([UNKNOWN])])
+    return phones[index]
 
 
 def collate(utterances: Sequence[Utterance], playback: float = 1.0) -> Batch:
     """Normalize, play faster by `playback` (pitch and formants follow), pad."""
-    wavs = []
+    wavs, frames = [], []
     for utterance in utterances:
         wav = torch.from_numpy(utterance.wav.astype(np.float32))
         if playback != 1.0:
@@ -135,6 +187,8 @@ def collate(utterances: Sequence[Utterance], playback: float = 1.0) -> Batch:
                 wav.view(1, 1, -1), size=size, mode="linear", align_corners=False
             ).view(-1)
         wavs.append(normalize_waveform(wav))
+        n_frames = -(-len(wav) // HOP_LENGTH)
+        frames.append(frame_phones(utterance, n_frames, playback))
     pad = torch.nn.utils.rnn.pad_sequence
     phones = [utterance.phones for utterance in utterances]
     return Batch(
@@ -142,6 +196,7 @@ def collate(utterances: Sequence[Utterance], playback: float = 1.0) -> Batch:
         wav_lengths=torch.tensor([len(wav) for wav in wavs]),
         phones=pad(phones, batch_first=True, padding_value=BLANK),
         phone_lengths=torch.tensor([len(row) for row in phones]),
+        frames=pad(frames, batch_first=True, padding_value=UNKNOWN),
     )
 
 

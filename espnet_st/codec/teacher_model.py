@@ -13,18 +13,19 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from espnet_st.codec.teacher_data import BLANK, Batch
+from espnet_st.codec.teacher_data import BLANK, UNKNOWN, Batch
 from espnet_st.codec.teachers import HOP_LENGTH, align_to_codec, receptive_field
 
 README = """\
 A small semantic teacher, in the format of transformers' HubertModel.
 
 It is NOT HuBERT: it has HuBERT's architecture, narrow, and was trained from scratch as
-a phoneme recogniser (CTC) on the corpus named below, for minutes on a CPU. Nothing in
-it was learnt by self-supervision, and it knows only the voices and the few hundred
-words of that corpus. It stands in for facebook/hubert-base-ls960 where no weights can
-be fetched; for any real corpus, use that model.
+a phoneme recogniser on the corpus named below, for minutes on a CPU. Nothing in it was
+learnt by self-supervision, and it knows only the voices and the few hundred words of
+that corpus. It stands in for facebook/hubert-base-ls960 where no weights can be
+fetched; for any real corpus, use that model.
 
+objective    {objective}
 trained on   {train_dir}
 utterances   {utterances}
 steps        {steps}
@@ -45,6 +46,9 @@ class TeacherConfig:
         warmup_steps: Length of the warm-up.
         playback_range: Each batch is played faster by a factor drawn from
             [1 - r, 1 + r], so that voices outside the training set are understood.
+        lambda_frame: Weight, beside CTC, of the cross-entropy of a second linear layer
+            on the phone of each frame, where `phones.ctm` gives the times. 0: CTC
+            alone.
         grad_clip: Largest norm of the gradient.
         valid_interval: Steps between validations; a checkpoint is written at each.
     """
@@ -56,6 +60,7 @@ class TeacherConfig:
     lr: float = 1e-3
     warmup_steps: int = 90
     playback_range: float = 0.12
+    lambda_frame: float = 0.0
     grad_clip: float = 1.0
     valid_interval: int = 150
 
@@ -78,14 +83,14 @@ class TeacherConfig:
 
 
 class PhoneRecognizer(nn.Module):
-    """A `HubertModel` with a linear layer to the phones and CTC's blank."""
+    """A `HubertModel` with linear layers to the phones: for CTC, and for frames."""
 
     def __init__(self, model: Mapping[str, Any], n_phones: int) -> None:
         """Build it with random weights.
 
         Args:
             model: Arguments of `HubertConfig`.
-            n_phones: Size of the inventory, without the blank.
+            n_phones: Size of the inventory, without blank and silence.
         """
         super().__init__()
         from transformers import HubertConfig, HubertModel
@@ -94,36 +99,46 @@ class PhoneRecognizer(nn.Module):
         config = self.encoder.config
         self.field = receptive_field(config.conv_kernel, config.conv_stride)
         self.head = nn.Linear(config.hidden_size, n_phones + 1)
+        self.frame_head = nn.Linear(config.hidden_size, n_phones + 1)
 
-    def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Log-probabilities.
+    def forward(self, wav: Tensor) -> Tensor:
+        """The last hidden states (B, T, D) of waveforms (B, N)."""
+        wav = align_to_codec(wav.to(self.head.weight.device), self.field)
+        return self.encoder(wav).last_hidden_state
 
-        Returns:
-            (B, T, n_phones + 1), and the frames of each utterance (B,).
-        """
-        wav = batch.wav.to(self.head.weight.device)
-        states = self.encoder(align_to_codec(wav, self.field)).last_hidden_state
-        lengths = -(-batch.wav_lengths // HOP_LENGTH)
-        return self.head(states).log_softmax(dim=-1), lengths
-
-    def loss(self, log_probs: Tensor, lengths: Tensor, batch: Batch) -> Tensor:
+    def ctc_loss(self, states: Tensor, batch: Batch) -> Tensor:
         """CTC, per phone, averaged over the batch."""
+        log_probs = self.head(states).log_softmax(dim=-1)
         return nn.functional.ctc_loss(
             log_probs.transpose(0, 1),  # (T, B, n_phones + 1)
-            batch.phones.to(log_probs.device),
-            lengths,
+            batch.phones.to(states.device),
+            frame_lengths(batch),
             batch.phone_lengths,
             blank=BLANK,
             zero_infinity=True,
         )
 
-    def decode(self, log_probs: Tensor, lengths: Tensor) -> list[list[int]]:
-        """The best path's phones, repetitions and blanks removed."""
+    def frame_loss(self, states: Tensor, batch: Batch) -> Tensor:
+        """Cross-entropy of the frames whose phone is known; 0 if none is."""
+        frames = batch.frames.to(states.device)
+        if not (frames != UNKNOWN).any():
+            return states.new_zeros(())
+        logits = self.frame_head(states).transpose(1, 2)  # (B, n_phones + 1, T)
+        return nn.functional.cross_entropy(logits, frames, ignore_index=UNKNOWN)
+
+    def decode(self, states: Tensor, batch: Batch) -> list[list[int]]:
+        """The phones of CTC's best path, repetitions and blanks removed."""
         rows = []
-        for best, length in zip(log_probs.argmax(-1), lengths, strict=True):
+        paths = self.head(states).argmax(dim=-1)
+        for best, length in zip(paths, frame_lengths(batch), strict=True):
             path = torch.unique_consecutive(best[:length]).tolist()
             rows.append([phone for phone in path if phone != BLANK])
         return rows
+
+
+def frame_lengths(batch: Batch) -> Tensor:
+    """Frames of each utterance (B,)."""
+    return -(-batch.wav_lengths // HOP_LENGTH)
 
 
 def save_teacher(encoder: nn.Module, output_dir: Path) -> None:

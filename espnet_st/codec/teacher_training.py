@@ -1,4 +1,4 @@
-"""Train a small teacher: HuBERT's shape, CTC on the corpus's phones.
+"""Train a small teacher: HuBERT's shape, a phoneme recogniser's losses.
 
 No self-supervision is in it: at the size a laptop can train, a phoneme recogniser's
 hidden states tell phones better than HuBERT's own objective does. Reading the data is
@@ -73,6 +73,7 @@ def train_teacher(
     (output_dir / "curve.json").write_text(json.dumps(run.curve, indent=1) + "\n")
     plot_curve(run.curve, output_dir / "curve.png")
     text = README.format(
+        objective=objective(config),
         train_dir=train_dir.name,
         valid_dir=valid_dir.name,
         utterances=len(train),
@@ -169,7 +170,10 @@ class _Run:
         for group in self.optimizer.param_groups:
             group["lr"] = config.lr * schedule(self.step, config)
         self.model.train()
-        loss = self.model.loss(*self.model(batch), batch)
+        states = self.model(batch.wav)
+        loss = self.model.ctc_loss(states, batch)
+        if config.lambda_frame > 0:
+            loss = loss + config.lambda_frame * self.model.frame_loss(states, batch)
         self.optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), config.grad_clip)
@@ -184,9 +188,10 @@ class _Run:
         losses, errors, phones = [], 0, 0
         for utterances in epoch_batches(valid, self.config.batch_size, 0):
             batch = collate(utterances)
-            output = self.model(batch)
-            losses.append(self.model.loss(*output, batch).item() * len(utterances))
-            decoded = self.model.decode(*output)
+            states = self.model(batch.wav)
+            loss = self.model.ctc_loss(states, batch)
+            losses.append(loss.item() * len(utterances))
+            decoded = self.model.decode(states, batch)
             for row, utterance in zip(decoded, utterances, strict=True):
                 errors += edit_distance(row, utterance.phones.tolist())
                 phones += len(utterance.phones)
@@ -199,6 +204,13 @@ class _Run:
         }
         self.curve.append(row)
         logging.info("%s", row)
+
+
+def objective(config: TeacherConfig) -> str:
+    """What is minimized, in words."""
+    if config.lambda_frame == 0:
+        return "CTC on the phones"
+    return f"CTC on the phones + {config.lambda_frame:g} x cross-entropy of each frame"
 
 
 def schedule(step: int, config: TeacherConfig) -> float:

@@ -1,0 +1,196 @@
+"""Teachers: alignment with the codec's frames, layers, units, strictness, refusals."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from espnet_st.codec.teacher_model import save_teacher
+from espnet_st.codec.teachers import (
+    Teacher,
+    align_to_codec,
+    build_teacher,
+    normalize_waveform,
+    receptive_field,
+    write_units,
+)
+
+transformers = pytest.importorskip("transformers")
+
+HUBERT = {"conv_stride": [5, 2, 2, 2, 2, 2, 2], "conv_kernel": [10, 3, 3, 3, 3, 2, 2]}
+TINY = {
+    **HUBERT,
+    "conv_dim": [8] * 7,
+    "hidden_size": 12,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 16,
+    "num_conv_pos_embeddings": 4,
+    "num_conv_pos_embedding_groups": 2,
+}
+WAV = torch.randn(2, 16000, generator=torch.Generator().manual_seed(1))
+
+
+def tiny_model(**changes):
+    torch.manual_seed(0)
+    return transformers.HubertModel(transformers.HubertConfig(**{**TINY, **changes}))
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory):
+    path = tmp_path_factory.mktemp("teacher")
+    save_teacher(tiny_model(), path)
+    return path
+
+
+def test_hubert_sees_400_samples():
+    assert receptive_field(HUBERT["conv_kernel"], HUBERT["conv_stride"]) == 400
+
+
+@pytest.mark.parametrize("n", [1, 319, 320, 321, 400, 16000, 16001, 48000, 33333])
+def test_as_many_frames_as_the_codec(n):
+    teacher = Teacher(tiny_model(), 0)
+    assert teacher(torch.randn(1, n)).shape == (1, -(-n // 320), 12)
+
+
+def test_other_kernels_are_aligned_too():
+    strides = {"conv_stride": [10, 4, 2, 2, 2], "conv_kernel": [20, 8, 4, 4, 4]}
+    teacher = Teacher(tiny_model(conv_dim=[8] * 5, **strides), 0)
+    assert teacher.receptive_field == 930
+    assert teacher(torch.randn(1, 3210)).shape == (1, 11, 12)
+
+
+def test_centres_of_frames_agree():
+    # A model frame is replaced by the mean place of what it sees: frame t of the
+    # aligned signal is centred on the middle of the codec's frame t.
+    places = torch.arange(3200.0).unsqueeze(0)
+    windows = align_to_codec(places, 400).unfold(1, 400, 320)
+    assert windows.shape == (1, 10, 400)
+    middle = windows[0, 1:-1].mean(dim=1)
+    assert torch.equal(middle, 320 * torch.arange(1.0, 9.0) + 159.5)
+
+
+def test_a_click_is_found_in_the_codecs_frame_and_a_shift_moves_it():
+    # Without the group norm, which spreads a click over the signal.
+    teacher = Teacher(tiny_model(feat_extract_norm="layer"), 0, normalize=False)
+    silence = torch.zeros(1, 6400)
+    base = teacher.model.feature_extractor(align_to_codec(silence, 400))
+    for frame in (0, 7, 19):
+        clicked = silence.clone()
+        clicked[0, 320 * frame + 160] = 1.0
+        seen = teacher.model.feature_extractor(align_to_codec(clicked, 400))
+        changed = (seen - base).abs().sum(dim=1)[0]
+        assert changed.argmax() == frame
+        assert changed.nonzero()[:, 0].tolist() == [frame]
+
+
+def test_average_is_the_mean_of_all_states_and_an_index_is_one():
+    model = tiny_model()
+    states = Teacher(model).hidden_states(WAV)
+    assert len(states) == 3
+    assert torch.allclose(Teacher(model)(WAV), sum(states) / 3, atol=1e-6)
+    for i in range(3):
+        assert torch.equal(Teacher(model, i)(WAV), states[i])
+
+
+def test_frozen_without_gradient_always_evaluating():
+    teacher = Teacher(tiny_model()).train()
+    assert not teacher.training and not teacher.model.training
+    assert not any(p.requires_grad for p in teacher.parameters())
+    assert not teacher(WAV.clone().requires_grad_()).requires_grad
+    assert torch.equal(teacher(WAV), teacher(WAV))
+
+
+def test_normalization_is_per_utterance_and_as_the_extractors(directory):
+    extractor = transformers.Wav2Vec2FeatureExtractor(do_normalize=True)
+    wanted = extractor(WAV[0].numpy(), sampling_rate=16000)["input_values"][0]
+    assert np.allclose(normalize_waveform(WAV)[0].numpy(), wanted, atol=1e-5)
+    teacher = build_teacher(str(directory))
+    assert teacher.normalize
+    louder = torch.stack([WAV[0], 0.1 * WAV[1] + 0.2])
+    assert torch.allclose(teacher(WAV), teacher(louder), atol=1e-3)
+
+
+def test_do_normalize_false_is_respected(directory, tmp_path):
+    save_teacher(tiny_model(), tmp_path)
+    path = tmp_path / "preprocessor_config.json"
+    values = json.loads(path.read_text())
+    path.write_text(json.dumps({**values, "do_normalize": False}))
+    assert not build_teacher(str(tmp_path)).normalize
+
+
+@pytest.mark.parametrize("kind", ["Hubert", "WavLM"])
+def test_saved_and_loaded_alike(kind, tmp_path):
+    torch.manual_seed(0)
+    config = getattr(transformers, f"{kind}Config")(**TINY)
+    model = getattr(transformers, f"{kind}Model")(config)
+    save_teacher(model, tmp_path)
+    loaded = build_teacher(str(tmp_path), layer="1")
+    assert torch.allclose(loaded(WAV), Teacher(model, 1)(WAV), atol=1e-6)
+
+
+def test_units_are_the_nearest_centroids(directory, tmp_path):
+    features = build_teacher(str(directory), 1)(WAV)
+    centroids = features[0, [3, 20, 40]]
+    write_units(tmp_path / "units.npy", centroids, 1)
+    units = build_teacher(str(directory), "units", str(tmp_path / "units.npy"))
+    assert units.output_size == 3
+    found = units(WAV)
+    assert found.dtype == torch.int64 and found.shape == (2, 50)
+    assert torch.equal(found, torch.cdist(features, centroids[None]).argmin(dim=-1))
+    assert found[0, [3, 20, 40]].tolist() == [0, 1, 2]
+
+
+def test_a_checkpoint_with_missing_or_unknown_parts_is_refused(directory, tmp_path):
+    from safetensors.torch import load_file, save_file
+
+    for change, message in (("drop", "missing_keys"), ("add", "unexpected_keys")):
+        save_teacher(tiny_model(), tmp_path)
+        weights = load_file(tmp_path / "model.safetensors")
+        if change == "drop":
+            del weights["encoder.layers.1.final_layer_norm.weight"]
+        else:
+            weights["encoder.layers.7.final_layer_norm.weight"] = torch.ones(12)
+        save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})
+        with pytest.raises(ValueError, match=message):
+            build_teacher(str(tmp_path))
+
+
+def test_other_strides_layers_and_models_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="640 samples; expected 320"):
+        Teacher(tiny_model(conv_stride=[5, 2, 2, 2, 2, 2, 4]))
+    with pytest.raises(ValueError, match="layer 3; expected 'avg'.* to 2"):
+        Teacher(tiny_model(), 3)
+    config = transformers.BertConfig(
+        vocab_size=8, hidden_size=4, num_hidden_layers=1, num_attention_heads=1
+    )
+    transformers.BertModel(config).save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match="'bert' model; expected one of hubert"):
+        build_teacher(str(tmp_path))
+
+
+def test_what_is_not_a_waveform_is_refused():
+    teacher = Teacher(tiny_model())
+    for wav in (torch.randn(16000), torch.zeros(1, 0), torch.zeros(1, 9).long()):
+        with pytest.raises(ValueError, match=r"expected float waveforms \(B, N\)"):
+            teacher(wav)
+
+
+def test_units_files_that_do_not_fit_are_refused(directory, tmp_path):
+    with pytest.raises(ValueError, match="give a units_file"):
+        build_teacher(str(directory), "units")
+    with pytest.raises(ValueError, match="is missing: make the units"):
+        build_teacher(str(directory), "units", str(tmp_path / "no.npy"))
+    write_units(tmp_path / "units.npy", torch.zeros(4, 5), 1)
+    with pytest.raises(ValueError, match=r"\(4, 5\).*12 dimensions"):
+        build_teacher(str(directory), "units", str(tmp_path / "units.npy"))
+
+
+def test_a_teacher_that_is_nowhere_says_what_to_do(monkeypatch):
+    def offline(*_, **__):
+        raise OSError("no connection")
+
+    monkeypatch.setattr(transformers.AutoConfig, "from_pretrained", offline)
+    with pytest.raises(ValueError, match="no/where.*hf download.*teacher train"):
+        build_teacher("no/where")
