@@ -13,7 +13,7 @@ from tqdm import tqdm
 from espnet_st.bin.audio import read_audio, read_index, write_wav
 from espnet_st.bin.jobs import Skipped, batches
 from espnet_st.codes import CodesWriter
-from espnet_st.uslm.uslm import Prompt
+from espnet_st.uslm.decoding import Prompt
 
 if TYPE_CHECKING:
     from espnet_st.bin.tts_inference import Text2Speech

@@ -30,7 +30,8 @@ from espnet_st.bin.loading import (
     read_config,
 )
 from espnet_st.bin.speaking import speak_set
-from espnet_st.uslm.uslm import USLM, Prompt
+from espnet_st.uslm.decoding import Prompt
+from espnet_st.uslm.uslm import USLM
 
 
 class TextTokens:

@@ -1,37 +1,22 @@
 """USLM: phonemes to codes, an ESPnet TTS model (paper, section 3.4).
 
 The AR model writes the semantic codes, the NAR model the acoustic ones. This module
-holds their common losses and the prompting; what turns text into tokens and codes
-into sound lives in `bin`.
+holds their sizes and losses, `decoding` the prompting; what turns text into tokens
+and codes into sound lives in `bin`.
 """
 
 import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from espnet2.tts.abs_tts import AbsTTS
-from torch.nn.utils.rnn import pad_sequence
 
-from espnet_st.codes import check_codes, from_feats, pad_codes
-from espnet_st.uslm.ar import AutoregressiveModel, Sampling, valid_mask
+from espnet_st.codes import check_codes, from_feats
+from espnet_st.uslm.ar import AutoregressiveModel, valid_mask
+from espnet_st.uslm.decoding import Options, Prompt, synthesize
 from espnet_st.uslm.nar import NonAutoregressiveModel
 from espnet_st.uslm.positions import TokenLengths
-from espnet_st.uslm.sampling import check_sampling
-
-
-@dataclass
-class Prompt:
-    """A voice to continue.
-
-    Attributes:
-        text: Token ids (S,) of what the prompt says.
-        codes: Codes (n_q, T) of the prompt.
-    """
-
-    text: torch.Tensor
-    codes: torch.Tensor
 
 
 class USLM(AbsTTS):
@@ -153,8 +138,8 @@ class USLM(AbsTTS):
         """
         codes = from_feats(feats)
         check_codes(codes, self.codebook_size, self.n_q)
-        self._check_text(text, text_lengths)
-        where = self._positions(text, text_lengths, self._jittered(feats_lengths))
+        self.check_text(text, text_lengths)
+        where = self.positions(text, text_lengths, self._jittered(feats_lengths))
         with self._precision(text.device):
             ar_loss, ar_acc = self._ar_loss(
                 text, text_lengths, where, codes[0], feats_lengths
@@ -220,110 +205,35 @@ class USLM(AbsTTS):
             prompt = Prompt(prompt_text, prompt_codes)
         return dict(codes=self.synthesize([text], [prompt], **options)[0])
 
-    @torch.no_grad()
     def synthesize(
         self,
-        texts: list[torch.Tensor],
-        prompts: list[Prompt | None],
-        temperature: float = 1.0,
-        top_k: int = 0,
-        top_p: float = 1.0,
-        minlenratio: float = 0.0,
-        maxlenratio: float = 20.0,
-        ar_prompt: bool = True,
-        seeds: Sequence[int] = (),
+        texts: Sequence[torch.Tensor],
+        prompts: Sequence[Prompt | None],
+        **options,
     ) -> list[torch.Tensor]:
-        """Speak a batch of texts, each in the voice of its prompt.
+        """Speak a batch of texts, each in the voice of its prompt; see `decoding`.
 
         Args:
             texts: Token ids, (S_i,) each.
             prompts: What to continue, or None for any voice.
-            temperature: Of the AR model's draws; 0 is greedy. NAR is greedy.
-            top_k: Codes to draw from, 0 for all.
-            top_p: Probability mass to draw from.
-            minlenratio: Fewest frames per text token.
-            maxlenratio: Most frames per text token.
-            ar_prompt: Whether the prompt's semantic codes and text go before the
-                AR model's, as in the paper, or to the NAR model only.
-            seeds: One for each text: the same text, prompt and seed give the same
-                codes in any batch. 0 by default.
+            **options: Those of `decoding.Options`.
 
         Returns:
             Codes of the new speech, (n_q, T_i) each; T_i is 0 if the model ended
             at once.
 
         Raises:
-            ValueError: If a text is empty, tokens or codes are out of range, or a
-                prompt leaves no room below `max_frames`.
+            ValueError: If a text is empty, tokens or codes or options are out of
+                range, or a prompt leaves no room below `max_frames`.
         """
-        check_sampling(temperature, top_k, top_p)
-        device = next(self.parameters()).device
-        empty = Prompt(
-            torch.zeros(0, dtype=torch.long),
-            torch.zeros(self.n_q, 0, dtype=torch.long),
-        )
-        given = [prompt or empty for prompt in prompts]
-        for text, prompt in zip(texts, given, strict=True):
-            self._check_text(text[None], torch.tensor([len(text)]))
-            check_codes(prompt.codes, self.codebook_size, self.n_q)
-            if prompt.codes.shape[1] >= self.max_frames:
-                raise ValueError(
-                    f"the prompt has {prompt.codes.shape[1]} frames: give fewer than "
-                    f"max_frames, {self.max_frames}"
-                )
-        text, text_lengths = _pad([*texts], device)
-        prompt_text, prompt_tokens = _pad([p.text for p in given], device)
-        prompt_codes, prompt_frames = pad_codes([p.codes for p in given])
-        prompt_codes, prompt_frames = prompt_codes.to(device), prompt_frames.to(device)
-        where = self._new_positions(
-            text, text_lengths, prompt_text, prompt_tokens, prompt_frames
-        )
-        prompt_where = self._positions(prompt_text, prompt_tokens, prompt_frames)
-        whole, whole_lengths, whole_where = self._join(
-            (prompt_text, prompt_tokens, prompt_where),
-            (text, text_lengths, where),
-            prompt_frames,
-        )
-        most = (text_lengths * maxlenratio).ceil().long().clamp(min=1)
-        limits = dict(
-            min_frames=(text_lengths * minlenratio).long(),
-            max_frames=torch.minimum(most, self.max_frames - prompt_frames),
-            sampling=Sampling(temperature, top_k, top_p, seeds),
-        )
-        if ar_prompt:
-            semantic = self.ar.generate(
-                whole,
-                whole_lengths,
-                whole_where,
-                prompt_codes[0],
-                prompt_frames,
-                **limits,
-            )
-        else:
-            nothing = prompt_codes[0, :, :0], torch.zeros_like(prompt_frames)
-            semantic = self.ar.generate(text, text_lengths, where, *nothing, **limits)
-        joined = [
-            F.pad(prompt.codes.to(device), (0, len(new)))
-            for prompt, new in zip(given, semantic)
-        ]
-        for codes, new in zip(joined, semantic):
-            codes[0, codes.shape[1] - len(new) :] = new
-        codes, lengths = pad_codes(joined)
-        if codes.shape[2] == 0:
-            return list(codes.unbind(dim=1))
-        lengths = lengths.to(device)
-        mask = valid_mask(prompt_frames, codes.shape[2])
-        codes = self.nar.generate(
-            whole, whole_lengths, whole_where, codes, lengths, mask
-        )
-        return [
-            codes[:, row, start:end]
-            for row, (start, end) in enumerate(
-                zip(prompt_frames.tolist(), lengths.tolist())
-            )
-        ]
+        return synthesize(self, texts, prompts, Options(**options))
 
-    def _check_text(self, text: torch.Tensor, lengths: torch.Tensor) -> None:
+    def check_text(self, text: torch.Tensor, lengths: torch.Tensor) -> None:
+        """Refuse padded texts (B, S) of which one is empty or not of these tokens.
+
+        Raises:
+            ValueError: Saying which range was expected.
+        """
         if int(lengths.min()) < 1:
             raise ValueError("a text is empty: give at least one token")
         if int(text.min()) < 0 or int(text.max()) >= self.idim:
@@ -332,46 +242,20 @@ class USLM(AbsTTS):
                 f"0 to {self.idim - 1}; is the token list the model's?"
             )
 
-    def _jittered(self, frames):
-        if not self.training:
-            return frames
-        noise = torch.randn(len(frames), device=frames.device)
-        return frames * torch.exp(self.pace_jitter * noise)
-
-    def _positions(self, text, lengths, frames):
-        """Place the tokens of utterances that take so many frames (B, S)."""
+    def positions(
+        self, text: torch.Tensor, lengths: torch.Tensor, frames: torch.Tensor
+    ) -> torch.Tensor:
+        """Place the tokens of utterances of so many frames (B,); gives (B, S)."""
         if self.token_lengths is not None:
             return self.token_lengths.place(text, lengths, frames)
         steps = torch.arange(text.shape[1], device=text.device, dtype=torch.float32)
         return steps.expand(len(text), -1)
 
-    def _new_positions(self, text, lengths, prompt_text, prompt_tokens, prompt_frames):
-        """Place the tokens of new utterances, spoken at the pace of the prompts."""
-        if self.token_lengths is None:
-            return self._positions(text, lengths, None)
-        expected = self.token_lengths.total(prompt_text, prompt_tokens)
-        pace = torch.where(prompt_tokens > 0, prompt_frames / expected, 1.0)
-        frames = pace * self.token_lengths.total(text, lengths)
-        return self._positions(text, lengths, frames)
-
-    def _join(self, first, second, offsets):
-        """Put two texts, lengths and positions after each other, row by row.
-
-        With token lengths the second's positions start at `offsets` (B,), else they
-        go on counting.
-        """
-        if self.token_lengths is None:
-            offsets = first[1]
-        texts, places = [], []
-        for row, (a, b) in enumerate(zip(first[1].tolist(), second[1].tolist())):
-            texts.append(torch.cat([first[0][row, :a], second[0][row, :b]]))
-            later = second[2][row, :b] + offsets[row]
-            places.append(torch.cat([first[2][row, :a], later]))
-        return (
-            pad_sequence(texts, batch_first=True),
-            first[1] + second[1],
-            pad_sequence(places, batch_first=True),
-        )
+    def _jittered(self, frames):
+        if not self.training:
+            return frames
+        noise = torch.randn(len(frames), device=frames.device)
+        return frames * torch.exp(self.pace_jitter * noise)
 
     def _prompt_mask(self, lengths, frames):
         """Choose the frames of the acoustic prompt (B, T)."""
@@ -396,12 +280,6 @@ class USLM(AbsTTS):
         if device.type != "cpu" or not on:
             return contextlib.nullcontext()
         return torch.autocast("cpu", torch.bfloat16)
-
-
-def _pad(texts, device):
-    """Pad texts; give them (B, S) and their lengths (B,)."""
-    lengths = torch.tensor([len(text) for text in texts], device=device)
-    return pad_sequence(texts, batch_first=True).to(device), lengths
 
 
 def _has_amx() -> bool:

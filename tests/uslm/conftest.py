@@ -57,14 +57,14 @@ def collate(pairs, padding=0):
 def ar_logits(model, pairs, padding=0):
     """Logits of the AR model for texts and codes."""
     text, text_lengths, feats, lengths = collate(pairs, padding)
-    where = model._positions(text, text_lengths, lengths)
+    where = model.positions(text, text_lengths, lengths)
     return model.ar(text, text_lengths, where, feats[..., 0].long())
 
 
 def nar_logits(model, pairs, stage, padding=0):
     """Logits of the NAR model for texts and codes."""
     text, text_lengths, feats, lengths = collate(pairs, padding)
-    where = model._positions(text, text_lengths, lengths)
+    where = model.positions(text, text_lengths, lengths)
     mask = model._prompt_mask(lengths, feats.shape[1])
     codes = feats.long().permute(2, 0, 1)
     return model.nar(text, text_lengths, where, codes, lengths, mask, stage)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from espnet_st.uslm.ar import Sampling
-from espnet_st.uslm.uslm import Prompt
+from espnet_st.uslm.decoding import Prompt
 
 FORMS = ["release", "mini"]
 

@@ -82,7 +82,7 @@ def test_nar_loss_leaves_the_prompt_out(model, tiny):
     logits = tiny.nar_logits(model, pairs, 3)[0, 4:]
     expected = F.cross_entropy(logits, pairs[0][1][3, 4:])
     text, text_lengths, feats, lengths = tiny.collate(pairs)
-    where = model._positions(text, text_lengths, lengths)
+    where = model.positions(text, text_lengths, lengths)
     mask = model._prompt_mask(lengths, 12)
     codes = feats.long().permute(2, 0, 1)
     loss, _ = model._nar_loss(text, text_lengths, where, codes, lengths, mask, 3)
