@@ -232,9 +232,12 @@ def edit_distance(first: Sequence[int], second: Sequence[int]) -> int:
 
 
 def plot_curve(curve: Sequence[Mapping[str, float]], path: Path) -> None:
-    """Draw losses and phone error rate over the steps."""
-    from matplotlib.figure import Figure
-
+    """Draw losses and phone error rate over the steps, if matplotlib is there."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        logging.warning("%s is not drawn: pip install matplotlib", path)
+        return
     figure = Figure(figsize=(8, 3.2), layout="constrained")
     left, right = figure.subplots(1, 2)
     steps = [row["step"] for row in curve]

@@ -130,6 +130,21 @@ def test_saved_and_loaded_alike(kind, tmp_path):
     assert torch.allclose(loaded(WAV), Teacher(model, 1)(WAV), atol=1e-6)
 
 
+def test_a_checkpoint_of_older_transformers_loads(tmp_path):
+    # facebook/hubert-base-ls960 is one: pytorch_model.bin, weight norm by g and v.
+    from safetensors.torch import load_file
+
+    model = tiny_model()
+    save_teacher(model, tmp_path)
+    weights = load_file(tmp_path / "model.safetensors")
+    conv = "encoder.pos_conv_embed.conv."
+    for i, old in enumerate(("weight_g", "weight_v")):
+        weights[conv + old] = weights.pop(f"{conv}parametrizations.weight.original{i}")
+    (tmp_path / "model.safetensors").unlink()
+    torch.save(weights, tmp_path / "pytorch_model.bin")
+    assert torch.equal(build_teacher(str(tmp_path))(WAV), Teacher(model)(WAV))
+
+
 def test_units_are_the_nearest_centroids(directory, tmp_path):
     features = build_teacher(str(directory), 1)(WAV)
     centroids = features[0, [3, 20, 40]]
