@@ -24,6 +24,7 @@ class BenchmarkConfig:
         speaker_encoders: of resemblyzer, wavlm; the first that runs fills the tables.
         wavlm_model: directory or hub name.
         quality: of stoi, pesq, visqol.
+        quality_utterances: sample of each condition for those.
         downstream_steps, downstream_batch_size, downstream_lr, downstream_decay,
             downstream_hidden, downstream_layers, downstream_stack: see
             `TrainingOptions`.
@@ -40,6 +41,7 @@ class BenchmarkConfig:
     speaker_encoders: tuple = ("wavlm",)
     wavlm_model: str = "microsoft/wavlm-base-plus-sv"
     quality: tuple = ("visqol",)
+    quality_utterances: int = 300
     downstream_steps: int = 200_000
     downstream_batch_size: int = 32
     downstream_lr: float = 1e-4

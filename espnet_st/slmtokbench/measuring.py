@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from typing import Any
@@ -50,27 +50,35 @@ def build_scorer(name: str, settings: Mapping[str, Any]) -> Scorer:
 _built: dict[tuple, Scorer] = {}
 
 
+def find_missing(names: Iterable[str], settings: Mapping[str, Any]) -> dict[str, str]:
+    """Those of the scorers that cannot run here, and why."""
+    missing = {}
+    for name in names:
+        try:
+            build_scorer(name, settings)
+        except NotScored as reason:
+            missing[name] = str(reason)
+    return missing
+
+
 def measure_chunk(
     name: str, settings: Mapping[str, Any], items: Sequence[Item]
-) -> tuple[dict[str, Any], dict[str, str], str | None]:
+) -> tuple[dict[str, Any], dict[str, str]]:
     """Measure some items with a scorer that is built once per process.
 
     Returns:
-        Values, failures, and why the scorer cannot run (None if it can).
+        Values and failures.
     """
     key = (name, tuple(sorted((k, str(v)) for k, v in settings.items())))
-    try:
-        if key not in _built:
-            _built[key] = build_scorer(name, settings)
-    except NotScored as reason:
-        return {}, {}, str(reason)
+    if key not in _built:
+        _built[key] = build_scorer(name, settings)
     values, failed = {}, {}
     for item in items:
         try:
             values[item.utt_id] = _built[key].measure(item)
         except (ValueError, RuntimeError) as error:
             failed[item.utt_id] = str(error)
-    return values, failed, None
+    return values, failed
 
 
 def measure_jobs(
@@ -92,28 +100,28 @@ def measure_jobs(
         cannot run here. A job whose scorer cannot run has no measurements.
     """
     done: dict[tuple[str, str], Measurements] = {}
-    stamps, chunks, waiting = {}, [], {}
+    stamps, todo = {}, []
     for job in jobs:
         key = (job.scorer, job.condition)
         stamps[key] = _stamp(job, settings)
         row = cache.get(*key, stamps[key])
-        if row is not None:
+        if row is None:
+            todo.append(job)
+        else:
             done[key] = Measurements(**row)
-            logging.info("%s of %s: scored before", *key)
-            continue
-        parts = [job.items[i : i + CHUNK] for i in range(0, len(job.items), CHUNK)]
-        chunks += [(key, part) for part in parts]
-        waiting[key] = (len(parts), Measurements({}, {}))
-    missing: dict[str, str] = {}
-    with tqdm(
-        total=sum(len(part) for _, part in chunks), desc="scoring", unit="file"
-    ) as bar:
-        for key, part, result in _run(chunks, settings, nj):
-            values, failed, reason = result
+    logging.info("%d of %d rows were scored before", len(done), len(jobs))
+    missing = find_missing(sorted({job.scorer for job in todo}), settings)
+    chunks, waiting = [], {}
+    for job in todo:
+        if job.scorer not in missing:
+            key = (job.scorer, job.condition)
+            parts = [job.items[i : i + CHUNK] for i in range(0, len(job.items), CHUNK)]
+            chunks += [(key, part) for part in parts]
+            waiting[key] = (len(parts), Measurements({}, {}))
+    total = sum(len(part) for _, part in chunks)
+    with tqdm(total=total, desc="scoring", unit="file", mininterval=1.0) as bar:
+        for key, part, (values, failed) in _run(chunks, settings, nj):
             bar.update(len(part))
-            if reason is not None:
-                missing[key[0]] = reason
-                continue
             left, row = waiting[key]
             row.values.update(values)
             row.failed.update(failed)
@@ -142,6 +150,8 @@ def _run(chunks: list, settings: Mapping[str, Any], nj: int) -> Iterator[tuple]:
     if nj <= 1:
         for key, part in chunks:
             yield key, part, measure_chunk(key[0], settings, part)
+        return
+    if not chunks:
         return
     with worker_pool(nj) as pool:
         futures = {

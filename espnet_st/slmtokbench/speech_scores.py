@@ -74,6 +74,7 @@ def score_speech(
     originals = read_wav_scp(recipe.test_dir / "wav.scp")
     wanted = {c.key: _sample(c, config) for c in conditions[1:]}
     resynthesis = sample_keys(originals, config.max_utterances, config.seed)
+    compared = set(sample_keys(resynthesis, config.quality_utterances, config.seed))
     # The originals are needed wherever one of their copies is judged.
     everywhere = {
         key
@@ -92,13 +93,14 @@ def score_speech(
             continue
         if absent:
             failures[f"all scorers on {condition.key}"] = absent
-        jobs += [
-            Job(scorer, condition.key, items)
-            for scorer in condition.scorers(
-                config.recognizers, config.speaker_encoders, config.quality
-            )
-            if items
-        ]
+        for scorer in condition.scorers(
+            config.recognizers, config.speaker_encoders, config.quality
+        ):
+            some = items
+            if scorer in config.quality:
+                some = tuple(item for item in items if item.utt_id in compared)
+            if some:
+                jobs.append(Job(scorer, condition.key, some))
     settings = recipe.scorer_settings(config.whisper_model, config.wavlm_model)
     rows, missing_scorers = measure_jobs(jobs, settings, cache, nj)
     for (scorer, key), row in rows.items():
