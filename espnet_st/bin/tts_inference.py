@@ -11,14 +11,10 @@ import argparse
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 import yaml
-from espnet2.text.build_tokenizer import build_tokenizer
-from espnet2.text.cleaner import TextCleaner
-from espnet2.text.token_id_converter import TokenIDConverter
 from espnet2.utils.types import str2bool
 
 from espnet_st.bin.codec_inference import AudioCoding
@@ -30,37 +26,9 @@ from espnet_st.bin.loading import (
     read_config,
 )
 from espnet_st.bin.speaking import speak_set
+from espnet_st.bin.text import TextTokens
 from espnet_st.uslm.decoding import Prompt
 from espnet_st.uslm.uslm import USLM
-
-
-class TextTokens:
-    """Text to token ids, as the training run's preprocessor does it.
-
-    Args:
-        config: The training run's configuration.
-    """
-
-    def __init__(self, config: dict[str, Any]):
-        self.cleaner = TextCleaner(config.get("cleaner"))
-        self.tokenizer = build_tokenizer(
-            token_type=config["token_type"],
-            bpemodel=config.get("bpemodel"),
-            non_linguistic_symbols=config.get("non_linguistic_symbols"),
-            g2p_type=config.get("g2p"),
-        )
-        self.converter = TokenIDConverter(token_list=config["token_list"])
-
-    def __call__(self, text: str) -> torch.Tensor:
-        """Give token ids (S,).
-
-        Raises:
-            ValueError: If nothing is left of the text.
-        """
-        tokens = self.tokenizer.text2tokens(self.cleaner(text)) if text.strip() else []
-        if not tokens:
-            raise ValueError(f"text {text!r} has nothing to speak: give some words")
-        return torch.tensor(self.converter.tokens2ids(tokens))
 
 
 class Text2Speech:

@@ -1,0 +1,92 @@
+"""Text to token ids as a training run's preprocessor makes them, without its weight.
+
+ESPnet's `build_tokenizer` imports transformers, and its phoneme tokenizer g2p_en,
+which takes ten seconds and tries to download: here only what is used is imported.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from types import ModuleType
+from typing import Any
+
+import torch
+from espnet2.text.abs_tokenizer import AbsTokenizer
+from espnet2.text.token_id_converter import TokenIDConverter
+
+
+class LazyModule(ModuleType):
+    """A module that is imported when something of it is first used."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        if sys.modules.get(self.__name__) is self:
+            del sys.modules[self.__name__]
+        return getattr(importlib.import_module(self.__name__), name)
+
+
+def import_lazily(name: str) -> None:
+    """Let `import name` cost nothing until the module is used.
+
+    The standard library's `LazyLoader` would not do: typeguard looks at the files of
+    all modules, which wakes it.
+    """
+    if name not in sys.modules:
+        sys.modules[name] = LazyModule(name)
+
+
+def build_tokenizer(config: dict[str, Any]) -> AbsTokenizer:
+    """Build the tokenizer of a training run's configuration.
+
+    Raises:
+        ValueError: If its `token_type` is none of TTSTask's.
+    """
+    kind, symbols = config["token_type"], config.get("non_linguistic_symbols")
+    if kind == "phn":
+        import_lazily("g2p_en")
+        from espnet2.text.phoneme_tokenizer import PhonemeTokenizer
+
+        return PhonemeTokenizer(config.get("g2p"), non_linguistic_symbols=symbols)
+    if kind == "char":
+        from espnet2.text.char_tokenizer import CharTokenizer
+
+        return CharTokenizer(non_linguistic_symbols=symbols)
+    if kind == "word":
+        from espnet2.text.word_tokenizer import WordTokenizer
+
+        return WordTokenizer(non_linguistic_symbols=symbols)
+    if kind == "bpe":
+        from espnet2.text.sentencepiece_tokenizer import SentencepiecesTokenizer
+
+        return SentencepiecesTokenizer(config["bpemodel"])
+    raise ValueError(f"token_type {kind!r}: expected phn, char, word or bpe")
+
+
+class TextTokens:
+    """Text to token ids.
+
+    Args:
+        config: The training run's configuration.
+    """
+
+    def __init__(self, config: dict[str, Any]):
+        self.cleaner = str
+        if config.get("cleaner") is not None:
+            from espnet2.text.cleaner import TextCleaner
+
+            self.cleaner = TextCleaner(config["cleaner"])
+        self.tokenizer = build_tokenizer(config)
+        self.converter = TokenIDConverter(token_list=config["token_list"])
+
+    def __call__(self, text: str) -> torch.Tensor:
+        """Give token ids (S,).
+
+        Raises:
+            ValueError: If nothing is left of the text.
+        """
+        tokens = self.tokenizer.text2tokens(self.cleaner(text)) if text.strip() else []
+        if not tokens:
+            raise ValueError(f"text {text!r} has nothing to speak: give some words")
+        return torch.tensor(self.converter.tokens2ids(tokens))
