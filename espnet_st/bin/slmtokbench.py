@@ -112,17 +112,19 @@ def read_recipe(args: argparse.Namespace) -> Recipe:
     )
 
 
-def teacher_name(exp: Path) -> str:
-    """What the codec of an experiment was distilled from, for table 3."""
+def read_teacher(exp: Path) -> tuple[str, Path | None]:
+    """What the codec of an experiment was distilled from.
+
+    Returns:
+        Its name for table 3, and its directory if it is one here.
+    """
     conf = read_config(exp / "config.yaml").get("codec_conf", {})
-    if not conf.get("lambda_distill", 0):
-        return "-"
-    teacher = conf.get("teacher") or {}
-    if not isinstance(teacher, dict):
-        teacher = {"name": teacher, **(conf.get("teacher_conf") or {})}
-    keys = ("name", "name_or_dir", "path")
-    name = next((str(teacher[key]) for key in keys if key in teacher), "teacher")
-    return f"{Path(name).name} {teacher.get('layer', '')}".strip()
+    teacher = conf.get("teacher_conf") or {}
+    if not conf.get("lambda_distill", 1) or "name" not in teacher:
+        return "-", None
+    path = Path(teacher["name"])
+    name = f"{path.name} {teacher.get('layer', '')}".strip()
+    return name, path if path.is_dir() else None
 
 
 def load_tokens(recipe: Recipe) -> tuple[AudioCoding, list[Tokens]]:
@@ -203,11 +205,11 @@ def run(args: argparse.Namespace) -> None:
     figures = speech_figures(speech, recipe, config)
     clock = _lap(clock, "speech")
 
+    teacher, teacher_dir = read_teacher(recipe.codec_exp)
     for key, row in figures.items():
         row["alignment"] = alignment.get(key)
-        if row["kind"] == "resynthesis":
-            distilled = key.startswith("speechtokenizer")
-            row["teacher"] = teacher_name(recipe.codec_exp) if distilled else "-"
+        if key.startswith("speechtokenizer"):
+            row["teacher"] = teacher
     tables = paper_tables(figures, codebooks, config.quality)
     scorers = describe_scorers(config, speech)
     environment = describe_environment()
@@ -241,7 +243,7 @@ def run(args: argparse.Namespace) -> None:
     )
     notes = dataclasses.replace(scorers, notes=remarks)
     sections = make_sections(
-        recipe, config, codec.quantized, speech, tables, counts, images
+        recipe, config, codec.quantized, speech, tables, counts, images, teacher_dir
     )
     page = render_report(
         f"Results of {recipe.codec_exp.name}",

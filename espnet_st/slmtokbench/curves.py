@@ -1,7 +1,8 @@
-"""Training curves of ESPnet experiments, read from their train.log files."""
+"""Training curves, read from ESPnet's train.log files or a curve.json."""
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -13,20 +14,27 @@ Curves = dict[str, dict[str, list[tuple[int, float]]]]
 
 
 def read_curves(exp: Path) -> Curves:
-    """All figures that ESPnet logged after each epoch.
+    """All figures that ESPnet logged after each epoch, or our teacher at its steps.
 
-    A resumed training moves the log to `train.1.log` and so on; an epoch that was
-    logged more than once counts as it was last.
+    A resumed ESPnet training moves its log to `train.1.log` and so on; an epoch that
+    was logged more than once counts as it was last. A `curve.json` is a list of rows
+    with `step` and figures named `train_*` or `valid_*`.
 
     Args:
         exp: experiment directory.
 
     Returns:
-        "train" or "valid" to name to (epoch, value) pairs in order; empty if nothing
-        was logged.
+        "train" or "valid" to name to (epoch or step, value) pairs in order; empty if
+        nothing was logged.
     """
-    logs = sorted(exp.glob("train*.log"), key=lambda path: path.stat().st_mtime)
     found: dict[str, dict[str, dict[int, float]]] = {}
+    curve = exp / "curve.json"
+    for row in json.loads(curve.read_text()) if curve.is_file() else []:
+        for key, value in row.items():
+            part, _, name = key.partition("_")
+            if part in ("train", "valid"):
+                found.setdefault(part, {}).setdefault(name, {})[row["step"]] = value
+    logs = sorted(exp.glob("train*.log"), key=lambda path: path.stat().st_mtime)
     for log in logs:
         for line in log.read_text(encoding="utf-8", errors="replace").splitlines():
             match = _EPOCH.search(line)

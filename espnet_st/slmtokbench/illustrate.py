@@ -26,7 +26,8 @@ CURVES = {
         "dead_codes_rvq1",
         "discriminator_loss",
     ),
-    "uslm": ("loss", "ar_loss", "nar_loss", "ar_accuracy", "nar_accuracy"),
+    "uslm": ("loss", "ar_loss", "nar_loss", "ar_acc", "nar_acc", "pace_loss"),
+    "teacher": ("loss", "per"),
 }
 
 
@@ -156,6 +157,8 @@ def draw_curves(
     drawn = []
     for title, (kind, exp) in experiments.items():
         path = images / f"curves_{exp.name}.png"
-        if plot_curves(read_curves(exp), CURVES[kind], title, path):
+        unit = "step" if kind == "teacher" else "epoch"
+        heading = f"{title}, by {unit}"
+        if plot_curves(read_curves(exp), CURVES[kind], heading, path):
             drawn.append((f"Training of {title}", path))
     return drawn

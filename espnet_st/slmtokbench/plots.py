@@ -163,7 +163,7 @@ def plot_curves(
         axis.tick_params(labelsize=7)
         axis.grid(alpha=0.3)
     axes.flat[0].legend(fontsize=7)
-    figure.suptitle(f"{title} (per epoch)", fontsize=10)
+    figure.suptitle(title, fontsize=10)
     _save(figure, path)
     return drawn
 

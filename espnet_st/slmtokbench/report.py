@@ -125,7 +125,11 @@ def _section(section: Section) -> str:
 
 
 def _table(table: Table) -> str:
-    head = "".join(f"<th>{html.escape(column)}</th>" for column in table.columns)
+    titles = [
+        column.replace(" ↑", "\u00a0↑").replace(" ↓", "\u00a0↓")
+        for column in table.columns
+    ]
+    head = "".join(f"<th>{html.escape(title)}</th>" for title in titles)
     rows = "\n".join(
         "<tr>" + "".join(_cell(cell) for cell in row) + "</tr>" for row in table.rows
     )

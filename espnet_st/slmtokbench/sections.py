@@ -31,6 +31,7 @@ def make_sections(
     tables: Mapping[str, Table],
     counts: Mapping[str, CodePhoneCounts],
     images: Path,
+    teacher: Path | None = None,
 ) -> list[Section]:
     """Draw the figures and lay out the report.
 
@@ -42,6 +43,7 @@ def make_sections(
         tables: of `paper_tables`.
         counts: codes and phones by title.
         images: where PNGs go.
+        teacher: directory of the codec's teacher, for its training curve.
     """
     conditions = speech.conditions
     spectrograms, voices, phones = [], [], []
@@ -61,7 +63,10 @@ def make_sections(
     if counts:
         plot_phones_given_codes(counts, images / "phones.png")
         phones.append(("p(phone | code)", images / "phones.png"))
-    experiments = {"the codec": ("codec", recipe.codec_exp)}
+    experiments = {}
+    if teacher is not None:
+        experiments["the teacher"] = ("teacher", teacher)
+    experiments["the codec"] = ("codec", recipe.codec_exp)
     if recipe.baseline_exp is not None:
         experiments["the baseline"] = ("codec", recipe.baseline_exp)
     if recipe.uslm_exp is not None:

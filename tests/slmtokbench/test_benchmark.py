@@ -81,7 +81,7 @@ def recipe(tmp_path, monkeypatch):
     ):
         lines = [line.format(key, ref, raw) for key, ref in pairs.items()]
         (conversion / name).write_text("".join(lines))
-    config = "codec_conf: {lambda_distill: 1.0, teacher: {name: exp/teacher}}\n"
+    config = "codec_conf: {teacher_conf: {name: exp/teacher, layer: avg}}\n"
     (tmp_path / "exp/codec_x/config.yaml").write_text(config)
     monkeypatch.setattr(slmtokbench, "AudioCoding", Codec)
     return tmp_path
@@ -120,6 +120,7 @@ def test_whole_benchmark(recipe, capsys):
     assert figures["vc_rvq2"]["sim_source"] is not None
     assert figures["speechtokenizer_rvq1_4"]["alignment"]["steps"] == 2
     assert {row["set"] for row in scores["codebooks"]} == {"train", "test"}
+    assert "|SpeechTokenizer|RVQ-1|teacher avg|" in text
     # Not scored, and why: no weights, no language model, nothing synthesized.
     assert re.search(r"\|wavlm\|voice\|not scored: the weights of .* are not", text)
     assert re.search(r"\|pocketsphinx\|.*\|not scored: no .*bigram.lm; stage 1", text)

@@ -22,3 +22,10 @@ def test_nothing_logged_draws_nothing(tmp_path):
     assert read_curves(tmp_path) == {}
     assert plot_curves({}, ["loss"], "t", tmp_path / "c.png") == []
     assert not (tmp_path / "c.png").exists()
+
+
+def test_reads_the_teachers_curve(tmp_path):
+    rows = '[{"step": 100, "seconds": 9, "train_loss": 4.0, "valid_per": 98}]'
+    (tmp_path / "curve.json").write_text(rows)
+    curves = read_curves(tmp_path)
+    assert curves == {"train": {"loss": [(100, 4.0)]}, "valid": {"per": [(100, 98)]}}
