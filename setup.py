@@ -25,13 +25,13 @@ RUNTIME = [
 EXTRAS = {
     # The semantic teacher, a Hugging Face HuBERT or WavLM.
     "teacher": ["transformers"],
-    # Scorers that work without a network, the figures and the report; phonemizer
-    # reads espeak-ng's phonemes for ESPnet's espeak_ng_* g2p.
+    # espeak-ng's phonemes, for ESPnet's espeak_ng_* g2p.
+    "g2p": ["phonemizer"],
+    # Scorers that work without a network, the figures and the report.
     "eval": [
         "jiwer",
         "matplotlib",
         "pesq",
-        "phonemizer",
         "pocketsphinx==5.1.1",
         "pystoi",
         "resemblyzer",
@@ -40,8 +40,10 @@ EXTRAS = {
         "visqol-python",
     ],
     # The test suite; speechtokenizer is the official codec, the reference of the
-    # parity tests.
+    # parity tests, and does not declare accelerate and beartype.
     "dev": [
+        "accelerate",
+        "beartype",
         "pytest",
         "pytest-xdist",
         "ruff",

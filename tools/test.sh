@@ -13,7 +13,7 @@ if [ "${1:-}" = --lint_only ]; then
     shift 2
 fi
 
-"${tools}/install.sh" --extras teacher,eval,dev
+"${tools}/install.sh" --extras teacher,g2p,eval,dev
 [ ! -d "${tools}/venv" ] || export PATH="${tools}/venv/bin:${PATH}"
 
 ruff check .
