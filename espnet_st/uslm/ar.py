@@ -16,6 +16,11 @@ from espnet_st.uslm.positions import SinePosition, rotation
 from espnet_st.uslm.sampling import sample
 from espnet_st.uslm.transformer import KVCache, Transformer
 
+PRIOR_SLOPES = (-2.6, -0.15)
+"""Decimal logarithms of what the first and the last head subtract from the score of
+a text token for each frame of distance: nearly nothing, and 0.7. As ALiBi's slopes
+(Press et al., 2022, section 3) they are fixed."""
+
 
 def valid_mask(lengths: torch.Tensor, size: int) -> torch.Tensor:
     """Tell valid from padded positions: (B, size), boolean."""
@@ -60,8 +65,8 @@ class AutoregressiveModel(nn.Module):
         ffn_size: Width of the feed-forward part.
         dropout: Dropout rate.
         rotary: Rotary positions in place of sine positions with a learnt weight.
-        text_prior: Whether heads prefer the text near the current frame, with a
-            learnt strength per head; needs text positions in frames.
+        text_prior: Whether heads prefer the text near the current frame, each with
+            a strength of its own; needs text positions in frames.
         code_noise: In training, the share of input codes replaced at random.
     """
 
@@ -91,9 +96,8 @@ class AutoregressiveModel(nn.Module):
             self.audio_position = SinePosition(dropout)
         self.decoder = Transformer(d_model, n_heads, n_layers, ffn_size, dropout)
         self.predict_layer = nn.Linear(d_model, codebook_size + 1, bias=False)
-        self.prior_strength = (
-            nn.Parameter(torch.linspace(-6.0, 0.0, n_heads)) if text_prior else None
-        )
+        slopes = torch.logspace(*PRIOR_SLOPES, n_heads) if text_prior else None
+        self.register_buffer("prior_slopes", slopes, persistent=False)
         if rotary:
             for table in (self.text_embedding, self.audio_embedding):
                 nn.init.normal_(table.weight, std=d_model**-0.5)
@@ -111,11 +115,10 @@ class AutoregressiveModel(nn.Module):
 
     def _scores(self, mask, query_positions, text_positions):
         """Turn a boolean mask (B, 1, n, L) into scores (B, H, n, L) with the prior."""
-        if self.prior_strength is None:
+        if self.prior_slopes is None:
             return mask
         distance = query_positions.unsqueeze(2) - text_positions.unsqueeze(1)
-        slope = F.softplus(self.prior_strength)
-        near = -slope.view(1, -1, 1, 1) * distance.abs().unsqueeze(1)
+        near = -self.prior_slopes.view(1, -1, 1, 1) * distance.abs().unsqueeze(1)
         near = F.pad(near, (0, mask.shape[-1] - near.shape[-1]))
         return near.masked_fill(~mask, float("-inf"))
 
