@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import soundfile
 import torch
-from tqdm import tqdm
 
-from espnet_st.bin.audio import prepare_audio, read_index, write_wav
-from espnet_st.bin.jobs import Skipped, batches, setup_logging
+from espnet_st.bin.audio import prepare_audio, read_index
+from espnet_st.bin.decoding import decode_set
+from espnet_st.bin.jobs import setup_logging
 from espnet_st.bin.loading import (
     find_checkpoint,
     load_state,
@@ -214,54 +214,6 @@ def parse_layers(text: str) -> int:
     return int(last or first)
 
 
-def decode_set(
-    codec: AudioCoding,
-    codes_scp: str,
-    output_dir: str,
-    layers: int,
-    batch_size: int,
-    wav_scp: str | None,
-) -> None:
-    """Decode all utterances of `codes_scp` into `output_dir/wav`, and index them.
-
-    What is there already is not made again.
-    """
-    reader = CodesReader(codes_scp)
-    sources = read_index(wav_scp) if wav_scp else {}
-    output = Path(output_dir)
-    todo = [key for key in reader if not (output / "wav" / f"{key}.wav").is_file()]
-    skipped, done = Skipped(), len(reader) - len(todo)
-    progress = tqdm(total=len(reader), initial=done, desc=output.name, unit="utt")
-    lengths = {key: reader[key].shape[1] for key in todo}
-    for keys in batches(todo, lengths.__getitem__, batch_size):
-        wanted = [reader[key][:layers] for key in keys]
-        try:
-            wavs = dict(zip(keys, codec.decode_batch(wanted)))
-        except ValueError:
-            # One bad item spoils a batch: find it.
-            wavs = {}
-            for key, codes in zip(keys, wanted):
-                try:
-                    wavs[key] = codec.decode(codes)
-                except ValueError as error:
-                    skipped.add(key, error)
-        for key, wav in wavs.items():
-            if key in sources:
-                wav = wav[: soundfile.info(sources[key]).frames]
-            write_wav(output / "wav" / f"{key}.wav", wav, codec.sample_rate)
-            done += 1
-        progress.update(len(keys))
-    progress.close()
-    lines = [
-        f"{key} {output / 'wav' / key}.wav\n"
-        for key in sorted(reader)
-        if key not in skipped.reasons
-    ]
-    output.mkdir(parents=True, exist_ok=True)
-    (output / "wav.scp").write_text("".join(lines), encoding="utf-8")
-    skipped.finish(done)
-
-
 def get_parser() -> argparse.ArgumentParser:
     """The command's options."""
     parser = argparse.ArgumentParser(
@@ -288,13 +240,15 @@ def main(cmd: Sequence[str] | None = None) -> None:
     setup_logging()
     logging.info("%s", vars(args))
     codec = AudioCoding.from_pretrained(args.codec, "cuda" if args.ngpu else "cpu")
+    reader = CodesReader(args.codes_scp)
+    sources = read_index(args.wav_scp) if args.wav_scp else {}
     decode_set(
         codec,
-        args.codes_scp,
+        list(reader),
+        lambda key: reader[key][: args.layers],
         args.output_dir,
-        args.layers,
         args.batch_size,
-        args.wav_scp,
+        lambda key: soundfile.info(sources[key]).frames if key in sources else None,
     )
 
 

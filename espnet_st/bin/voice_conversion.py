@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import logging
 from collections.abc import Sequence
-from pathlib import Path
 
-from tqdm import tqdm
+import torch
 
-from espnet_st.bin.audio import read_index, write_wav
+from espnet_st.bin.audio import read_index
 from espnet_st.bin.codec_inference import AudioCoding
-from espnet_st.bin.jobs import Skipped, batches, setup_logging
+from espnet_st.bin.decoding import decode_set
+from espnet_st.bin.jobs import setup_logging
 from espnet_st.codes import CodesReader
 from espnet_st.slmtokbench.conversion import convert, parse_layers
 
@@ -36,50 +36,14 @@ def convert_set(
     """
     reader = CodesReader(codes_scp)
     references = read_index(utt2ref)
-    output = Path(output_dir)
-    paths = {key: output / "wav" / f"{key}.wav" for key in references}
-    todo = [key for key in references if not paths[key].is_file()]
-    done, skipped, mixed = len(references) - len(todo), Skipped(), {}
-    for key in todo:
+
+    def mixed(key: str) -> torch.Tensor:
         absent = [name for name in (key, references[key]) if name not in reader]
-        try:
-            if absent:
-                raise ValueError(f"no codes of {' and '.join(absent)} in {codes_scp}")
-            mixed[key] = convert(reader[key], reader[references[key]], last_layer)
-        except ValueError as error:
-            skipped.add(key, error)
-    lengths = {key: codes.shape[1] for key, codes in mixed.items()}
-    with tqdm(
-        total=len(references), initial=done, desc=output.name, unit="utt"
-    ) as progress:
-        progress.update(len(skipped.reasons))
-        for keys in batches(list(mixed), lengths.__getitem__, batch_size):
-            for key, wav in zip(keys, _decode(codec, mixed, keys, skipped)):
-                if wav is not None:
-                    write_wav(paths[key], wav, codec.sample_rate)
-                    done += 1
-            progress.update(len(keys))
-    lines = [
-        f"{key} {paths[key]}\n" for key in sorted(paths) if key not in skipped.reasons
-    ]
-    output.mkdir(parents=True, exist_ok=True)
-    (output / "wav.scp").write_text("".join(lines), encoding="utf-8")
-    skipped.finish(done)
+        if absent:
+            raise ValueError(f"no codes of {' and '.join(absent)} in {codes_scp}")
+        return convert(reader[key], reader[references[key]], last_layer)
 
-
-def _decode(codec: AudioCoding, mixed: dict, keys: list[str], skipped: Skipped) -> list:
-    """Decode a batch; if it fails, one by one, None for what fails."""
-    try:
-        return codec.decode_batch([mixed[key] for key in keys])
-    except ValueError:
-        wavs = []
-        for key in keys:
-            try:
-                wavs.append(codec.decode(mixed[key]))
-            except ValueError as error:
-                skipped.add(key, error)
-                wavs.append(None)
-        return wavs
+    decode_set(codec, references, mixed, output_dir, batch_size)
 
 
 def get_parser() -> argparse.ArgumentParser:
