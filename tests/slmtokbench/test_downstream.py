@@ -17,7 +17,7 @@ from espnet_st.slmtokbench.downstream import (
 from espnet_st.slmtokbench.text_alignment import AlignmentTask, align, sample_keys
 
 OPTIONS = TrainingOptions(
-    steps=150, batch_size=16, lr=1e-2, hidden=16, layers=1, decay=True
+    steps=100, batch_size=16, lr=2e-2, hidden=16, layers=1, decay=True
 )
 
 
