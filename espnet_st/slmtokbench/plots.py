@@ -161,6 +161,7 @@ def plot_curves(
                 axis.plot(epochs, values, label=part, marker=".", markersize=4)
         axis.set_title(name, fontsize=9)
         axis.tick_params(labelsize=7)
+        axis.xaxis.get_major_locator().set_params(integer=True)
         axis.grid(alpha=0.3)
     axes.flat[0].legend(fontsize=7)
     figure.suptitle(title, fontsize=10)
