@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ import torch
 
 from espnet_st.bin.audio import prepare_audio, read_index
 from espnet_st.bin.decoding import decode_set
-from espnet_st.bin.jobs import setup_logging
+from espnet_st.bin.jobs import codec_parser, parse_job
 from espnet_st.bin.loading import (
     find_checkpoint,
     load_state,
@@ -216,30 +215,21 @@ def parse_layers(text: str) -> int:
 
 def get_parser() -> argparse.ArgumentParser:
     """The command's options."""
-    parser = argparse.ArgumentParser(
-        description="Decode codes to wav files.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
-    parser.add_argument("--codec", required=True, help="directory of a trained codec")
+    parser = codec_parser("Decode codes to wav files.")
     parser.add_argument("--codes_scp", required=True, help="codes to decode")
-    parser.add_argument("--output_dir", required=True, help="where wavs and wav.scp go")
     parser.add_argument(
         "--layers", type=parse_layers, default=8, help="1, or 1-k for the first k"
     )
     parser.add_argument(
         "--wav_scp", help="the original files, to trim to their lengths"
     )
-    parser.add_argument("--batch_size", type=int, default=8, help="utterances at once")
-    parser.add_argument("--ngpu", type=int, default=0, help="1 to use a GPU")
     return parser
 
 
 def main(cmd: Sequence[str] | None = None) -> None:
     """Run the command."""
-    args = get_parser().parse_args(cmd)
-    setup_logging()
-    logging.info("%s", vars(args))
-    codec = AudioCoding.from_pretrained(args.codec, "cuda" if args.ngpu else "cpu")
+    args, device = parse_job(get_parser(), cmd)
+    codec = AudioCoding.from_pretrained(args.codec, device)
     reader = CodesReader(args.codes_scp)
     sources = read_index(args.wav_scp) if args.wav_scp else {}
     decode_set(

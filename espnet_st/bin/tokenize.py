@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 from collections.abc import Sequence
 
 import soundfile
@@ -11,7 +10,7 @@ from tqdm import tqdm
 
 from espnet_st.bin.audio import prepare_audio, read_audio, read_index
 from espnet_st.bin.codec_inference import AudioCoding
-from espnet_st.bin.jobs import Skipped, batches, setup_logging
+from espnet_st.bin.jobs import Skipped, batches, codec_parser, parse_job
 from espnet_st.codes import CodesWriter
 
 
@@ -55,24 +54,15 @@ def tokenize_set(
 
 def get_parser() -> argparse.ArgumentParser:
     """The command's options."""
-    parser = argparse.ArgumentParser(
-        description="Tokenize a corpus.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
-    parser.add_argument("--codec", required=True, help="directory of a trained codec")
+    parser = codec_parser("Tokenize a corpus.")
     parser.add_argument("--wav_scp", required=True, help="what to tokenize")
-    parser.add_argument("--output_dir", required=True, help="where codes.scp goes")
-    parser.add_argument("--batch_size", type=int, default=8, help="utterances at once")
-    parser.add_argument("--ngpu", type=int, default=0, help="1 to use a GPU")
     return parser
 
 
 def main(cmd: Sequence[str] | None = None) -> None:
     """Run the command."""
-    args = get_parser().parse_args(cmd)
-    setup_logging()
-    logging.info("%s", vars(args))
-    codec = AudioCoding.from_pretrained(args.codec, "cuda" if args.ngpu else "cpu")
+    args, device = parse_job(get_parser(), cmd)
+    codec = AudioCoding.from_pretrained(args.codec, device)
     tokenize_set(codec, args.wav_scp, args.output_dir, args.batch_size)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 from collections.abc import Sequence
 
 import torch
@@ -11,7 +10,7 @@ import torch
 from espnet_st.bin.audio import read_index
 from espnet_st.bin.codec_inference import AudioCoding
 from espnet_st.bin.decoding import decode_set
-from espnet_st.bin.jobs import setup_logging
+from espnet_st.bin.jobs import codec_parser, parse_job
 from espnet_st.codes import CodesReader
 from espnet_st.slmtokbench.conversion import convert, parse_layers
 
@@ -48,28 +47,21 @@ def convert_set(
 
 def get_parser() -> argparse.ArgumentParser:
     """The command's options."""
-    parser = argparse.ArgumentParser(
-        description="Layer 1 of each utterance with layers 2 to k of its reference.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    parser = codec_parser(
+        "Layer 1 of each utterance with layers 2 to k of its reference."
     )
-    parser.add_argument("--codec", required=True, help="directory of a trained codec")
     parser.add_argument("--codes_scp", required=True, help="codes of all utterances")
     parser.add_argument("--utt2ref", required=True, help="source and reference ids")
-    parser.add_argument("--output_dir", required=True, help="where wavs and wav.scp go")
     parser.add_argument(
         "--layers", default="2-4", help="of the reference, counted from 1: 2 or 2-k"
     )
-    parser.add_argument("--batch_size", type=int, default=8, help="utterances at once")
-    parser.add_argument("--ngpu", type=int, default=0, help="1 to use a GPU")
     return parser
 
 
 def main(cmd: Sequence[str] | None = None) -> None:
     """Run the command."""
-    args = get_parser().parse_args(cmd)
-    setup_logging()
-    logging.info("%s", vars(args))
-    codec = AudioCoding.from_pretrained(args.codec, "cuda" if args.ngpu else "cpu")
+    args, device = parse_job(get_parser(), cmd)
+    codec = AudioCoding.from_pretrained(args.codec, device)
     last_layer = parse_layers(args.layers, codec.n_q)
     convert_set(
         codec,
