@@ -75,22 +75,24 @@ class NonAutoregressiveModel(nn.Module):
             self.predict_layers[j].weight = self.audio_embeddings[j + 2].weight
 
     def embed(
-        self, codes: torch.Tensor, stage: int, prompt_mask: torch.Tensor
+        self, codes: torch.Tensor, stages: torch.Tensor, prompt_mask: torch.Tensor
     ) -> torch.Tensor:
         """Sum embeddings: layers below the stage, and all layers of the prompt.
 
         Args:
             codes: Codes (n_q, B, T); those of the stage and above are read in the
                 prompt only.
-            stage: Layer to predict, 1 to n_q - 1.
+            stages: Layer to predict of each row (B,), 1 to n_q - 1.
             prompt_mask: True at the prompt's frames (B, T).
 
         Returns:
             Vectors (B, T, D).
         """
-        known = sum(self.audio_embeddings[i](codes[i]) for i in range(stage))
-        prompt = sum(self.audio_embeddings[i](codes[i]) for i in range(stage, self.n_q))
-        return known + prompt * prompt_mask.unsqueeze(-1)
+        total = 0.0
+        for layer, embedding in enumerate(self.audio_embeddings):
+            known = prompt_mask | (stages > layer).unsqueeze(1)
+            total = total + embedding(codes[layer]) * known.unsqueeze(-1)
+        return total
 
     def forward(
         self,
@@ -100,9 +102,9 @@ class NonAutoregressiveModel(nn.Module):
         codes: torch.Tensor,
         lengths: torch.Tensor,
         prompt_mask: torch.Tensor,
-        stage: int,
+        stages: torch.Tensor,
     ) -> torch.Tensor:
-        """Predict the codes of one layer.
+        """Predict the codes of one layer, each row its own.
 
         Args:
             text: Token ids (B, S), padded.
@@ -111,7 +113,7 @@ class NonAutoregressiveModel(nn.Module):
             codes: Codes (n_q, B, T); see `embed`.
             lengths: Frames (B,).
             prompt_mask: True at the prompt's frames (B, T).
-            stage: Layer to predict, 1 to n_q - 1.
+            stages: Layer to predict of each row (B,), 1 to n_q - 1.
 
         Returns:
             Logits (B, T, codebook_size).
@@ -119,7 +121,10 @@ class NonAutoregressiveModel(nn.Module):
         size, frames = text.shape[1], codes.shape[2]
         times = torch.arange(frames, device=text.device, dtype=torch.float32)
         times = times.expand(len(text), -1)
-        words, sounds = self.text_embedding(text), self.embed(codes, stage, prompt_mask)
+        words, sounds = (
+            self.text_embedding(text),
+            self.embed(codes, stages, prompt_mask),
+        )
         turn = None
         if self.rotary:
             words, sounds = self.dropout(words), self.dropout(sounds)
@@ -135,9 +140,13 @@ class NonAutoregressiveModel(nn.Module):
             torch.cat([words, sounds], dim=1),
             mask=seen[:, None, None, :],
             turn=turn,
-            condition=self.stage_embeddings[stage - 1].weight[0],
-        )
-        return self.predict_layers[stage - 1](hidden[:, size:])
+            condition=torch.cat([e.weight for e in self.stage_embeddings])[stages - 1],
+        )[:, size:]
+        rows = [
+            self.predict_layers[stage - 1](one)
+            for stage, one in zip(stages.tolist(), hidden)
+        ]
+        return torch.stack(rows)
 
     @torch.no_grad()
     def generate(
@@ -164,8 +173,9 @@ class NonAutoregressiveModel(nn.Module):
         """
         codes = codes.clone()
         for stage in range(1, self.n_q):
+            stages = torch.full_like(lengths, stage)
             logits = self(
-                text, text_lengths, text_positions, codes, lengths, prompt_mask, stage
+                text, text_lengths, text_positions, codes, lengths, prompt_mask, stages
             )
             codes[stage] = torch.where(prompt_mask, codes[stage], logits.argmax(dim=-1))
         return codes

@@ -22,10 +22,15 @@ class AdaptiveLayerNorm(nn.Module):
         super().__init__()
         self.project_layer = nn.Linear(d_model, 2 * d_model)
         self.norm = nn.LayerNorm(d_model)
+        with torch.no_grad():
+            # Start as a plain norm: random gains of random sign slow learning down.
+            self.project_layer.weight.mul_(0.1)
+            self.project_layer.bias[:d_model] = 1.0
+            self.project_layer.bias[d_model:] = 0.0
 
     def forward(self, x: torch.Tensor, condition: torch.Tensor) -> torch.Tensor:
-        """Normalize x (B, T, D) under a condition (D,)."""
-        gain, offset = self.project_layer(condition).chunk(2, dim=-1)
+        """Normalize x (B, T, D) under conditions (B, D)."""
+        gain, offset = self.project_layer(condition).unsqueeze(1).chunk(2, dim=-1)
         return gain * self.norm(x) + offset
 
 
@@ -224,7 +229,7 @@ class Transformer(nn.Module):
             mask: What a query may see, boolean, or a number added to its score;
                 broadcasts to (B, H, T, L), L being T and what the cache held.
             turn: Rotary positions of x, from `positions.rotation`.
-            condition: Vector of the adaptive norms (D,).
+            condition: Vectors of the adaptive norms (B, D).
             cache: Keys and values of earlier positions; grows by T.
 
         Returns:

@@ -119,8 +119,9 @@ class USLM(AbsTTS):
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor], torch.Tensor]:
         """Give the sum of the AR and NAR losses.
 
-        In training the NAR model learns one layer drawn at random (section 3.4); in
-        evaluation all layers count, and prompts are a third of each utterance.
+        In training the NAR model learns one layer of each utterance, chosen by turns
+        from a random start; in evaluation all layers count, and prompts are a third
+        of each utterance.
 
         Args:
             text: Token ids (B, S), padded.
@@ -145,32 +146,20 @@ class USLM(AbsTTS):
                 text, text_lengths, where, codes[0], feats_lengths
             )
             prompt_mask = self._prompt_mask(feats_lengths, feats.shape[1])
-            if self.training:
-                stages = [int(torch.randint(1, self.n_q, ()))]
-            else:
-                stages = list(range(1, self.n_q))
-            layers = {
-                stage: self._nar_loss(
-                    text, text_lengths, where, codes, feats_lengths, prompt_mask, stage
-                )
-                for stage in stages
-            }
-        nar_loss = torch.stack([loss for loss, _ in layers.values()]).mean()
-        nar_acc = torch.stack([acc for _, acc in layers.values()]).mean()
+            batch = text, text_lengths, where, codes, feats_lengths, prompt_mask
+            nar_loss, nar_stats = self._nar_losses(batch)
         loss = ar_loss + nar_loss
         stats = dict(
             ar_loss=ar_loss.detach(),
             ar_acc=ar_acc,
             nar_loss=nar_loss.detach(),
-            nar_acc=nar_acc,
+            **nar_stats,
         )
         if self.token_lengths is not None:
             pace_loss = self.token_lengths.loss(text, text_lengths, feats_lengths)
             loss = loss + pace_loss
             stats["pace_loss"] = pace_loss.detach()
         stats["loss"] = loss.detach()
-        if not self.training:
-            stats.update({f"nar_acc_{s + 1}": acc for s, (_, acc) in layers.items()})
         return loss, stats, torch.tensor(float(len(text)), device=text.device)
 
     def inference(
@@ -270,10 +259,30 @@ class USLM(AbsTTS):
         logits = self.ar(text, text_lengths, where, codes)
         return _loss_and_accuracy(logits, self.ar.targets(codes, lengths))
 
-    def _nar_loss(self, text, text_lengths, where, codes, lengths, prompt_mask, stage):
-        logits = self.nar(text, text_lengths, where, codes, lengths, prompt_mask, stage)
+    def _nar_losses(self, batch):
+        """Loss and accuracies of random layers (training), or of all in turn."""
+        text = batch[0]
+        if self.training:
+            first = int(torch.randint(self.n_q - 1, ()))
+            rows = torch.arange(len(text), device=text.device)
+            loss, accuracy = self._nar_loss(*batch, (first + rows) % (self.n_q - 1) + 1)
+            return loss, dict(nar_acc=accuracy)
+        every = [
+            self._nar_loss(*batch, torch.full_like(batch[1], stage))
+            for stage in range(1, self.n_q)
+        ]
+        losses, accuracies = map(torch.stack, zip(*every))
+        stats = {f"nar_acc_{i}": value for i, value in enumerate(accuracies, 2)}
+        return losses.mean(), dict(nar_acc=accuracies.mean(), **stats)
+
+    def _nar_loss(self, text, text_lengths, where, codes, lengths, prompt_mask, stages):
+        logits = self.nar(
+            text, text_lengths, where, codes, lengths, prompt_mask, stages
+        )
         wanted = valid_mask(lengths, codes.shape[2]) & ~prompt_mask
-        return _loss_and_accuracy(logits, codes[stage].masked_fill(~wanted, -100))
+        rows = torch.arange(len(text), device=text.device)
+        targets = codes[stages, rows].masked_fill(~wanted, -100)
+        return _loss_and_accuracy(logits, targets)
 
     def _precision(self, device):
         on = self.bfloat16 == "on" or (self.bfloat16 == "auto" and _has_amx())

@@ -67,7 +67,9 @@ def nar_logits(model, pairs, stage, padding=0):
     where = model.positions(text, text_lengths, lengths)
     mask = model._prompt_mask(lengths, feats.shape[1])
     codes = feats.long().permute(2, 0, 1)
-    return model.nar(text, text_lengths, where, codes, lengths, mask, stage)
+    return model.nar(
+        text, text_lengths, where, codes, lengths, mask, torch.full_like(lengths, stage)
+    )
 
 
 @pytest.fixture

@@ -85,7 +85,9 @@ def test_nar_loss_leaves_the_prompt_out(model, tiny):
     where = model.positions(text, text_lengths, lengths)
     mask = model._prompt_mask(lengths, 12)
     codes = feats.long().permute(2, 0, 1)
-    loss, _ = model._nar_loss(text, text_lengths, where, codes, lengths, mask, 3)
+    loss, _ = model._nar_loss(
+        text, text_lengths, where, codes, lengths, mask, torch.tensor([3])
+    )
     torch.testing.assert_close(loss, expected)
 
 

@@ -87,7 +87,7 @@ def test_adaptive_norm_is_gain_times_norm_plus_offset():
         norm.project_layer.bias.copy_(torch.tensor([2.0] * 4 + [3.0] * 4))
     x = torch.randn(1, 5, 4)
     plain = torch.nn.functional.layer_norm(x, (4,))
-    torch.testing.assert_close(norm(x, torch.randn(4)), 2 * plain + 3)
+    torch.testing.assert_close(norm(x, torch.randn(1, 4)), 2 * plain + 3)
 
 
 def test_rotary_scores_depend_on_the_difference_of_positions():
