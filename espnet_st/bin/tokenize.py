@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from pathlib import Path
 
+import numpy as np
 import soundfile
 from tqdm import tqdm
 
@@ -25,7 +27,10 @@ def duration(source: str) -> int:
 def tokenize_set(
     codec: AudioCoding, wav_scp: str, output_dir: str, batch_size: int
 ) -> None:
-    """Encode all of `wav_scp` into `output_dir`; finished items are not redone."""
+    """Encode all of `wav_scp` into `output_dir`; finished items are not redone.
+
+    The codec's vectors go to `codebooks.npy` (n_q, codebook_size, D) beside the codes.
+    """
     sources = read_index(wav_scp)
     skipped = Skipped()
     with CodesWriter(output_dir) as writer:
@@ -49,6 +54,7 @@ def tokenize_set(
             progress.update(len(keys))
         progress.close()
         done = len(writer.done)
+    np.save(Path(output_dir) / "codebooks.npy", codec.codebooks.numpy())
     skipped.finish(done)
 
 

@@ -78,9 +78,11 @@ class Text2Speech:
                 codec or _find_codec(train_config.parent), device
             )
         self.codec = codec
-        self.tts = USLM(
-            idim=len(config["token_list"]), odim=config["odim"], **config["tts_conf"]
-        )
+        conf = config["tts_conf"]
+        if conf.get("codebooks") is not None:
+            # The checkpoint holds them; the file they came from may be gone.
+            conf = conf | dict(codebooks=codec.codebooks)
+        self.tts = USLM(idim=len(config["token_list"]), odim=config["odim"], **conf)
         load_strictly(self.tts, load_state(checkpoint), "tts.")
         self.tts.eval().requires_grad_(False).to(device)
         ours = (self.tts.n_q, self.tts.codebook_size)

@@ -9,15 +9,13 @@ import torch
 from torch import nn
 
 from espnet_st.uslm.ar import valid_mask
+from espnet_st.uslm.code_forms import CodeTables, CodeVectors
 from espnet_st.uslm.positions import SinePosition, rotation
 from espnet_st.uslm.transformer import Transformer
 
 
 class NonAutoregressiveModel(nn.Module):
-    """Transformer over text tokens and the sum of the known codes' embeddings.
-
-    Prediction layer j shares the weights of the embedding of codebook j + 2, as in
-    the USLM release.
+    """Transformer over text tokens and the known codes of each frame.
 
     Args:
         vocab_size: Number of text tokens.
@@ -29,6 +27,8 @@ class NonAutoregressiveModel(nn.Module):
         ffn_size: Width of the feed-forward part.
         dropout: Dropout rate.
         rotary: Rotary positions in place of sine positions.
+        codebooks: The codec's vectors (n_q, codebook_size, E), to read and score
+            codes by them (`CodeVectors`) in place of tables (`CodeTables`).
 
     Raises:
         ValueError: If there is no acoustic layer to predict.
@@ -45,6 +45,7 @@ class NonAutoregressiveModel(nn.Module):
         ffn_size: int = 4096,
         dropout: float = 0.1,
         rotary: bool = False,
+        codebooks: torch.Tensor | None = None,
     ):
         super().__init__()
         if n_q < 2:
@@ -52,8 +53,10 @@ class NonAutoregressiveModel(nn.Module):
         self.n_q = n_q
         self.rotary = rotary
         self.text_embedding = nn.Embedding(vocab_size, d_model)
-        sizes = [codebook_size + 1] + [codebook_size] * (n_q - 1)
-        self.audio_embeddings = nn.ModuleList(nn.Embedding(k, d_model) for k in sizes)
+        if codebooks is None:
+            self.codes = CodeTables(codebook_size, n_q, d_model)
+        else:
+            self.codes = CodeVectors(codebooks, d_model)
         if rotary:
             self.dropout = nn.Dropout(dropout)
         else:
@@ -62,37 +65,14 @@ class NonAutoregressiveModel(nn.Module):
         self.decoder = Transformer(
             d_model, n_heads, n_layers, ffn_size, dropout, adaptive=True
         )
-        self.predict_layers = nn.ModuleList(
-            nn.Linear(d_model, codebook_size, bias=False) for _ in range(n_q - 1)
-        )
         self.stage_embeddings = nn.ModuleList(
             nn.Embedding(1, d_model) for _ in range(n_q - 1)
         )
         if rotary:
-            for table in (self.text_embedding, *self.audio_embeddings):
+            tables = [self.text_embedding]
+            tables += getattr(self.codes, "embeddings", [])
+            for table in tables:
                 nn.init.normal_(table.weight, std=d_model**-0.5)
-        for j in range(n_q - 2):
-            self.predict_layers[j].weight = self.audio_embeddings[j + 2].weight
-
-    def embed(
-        self, codes: torch.Tensor, stages: torch.Tensor, prompt_mask: torch.Tensor
-    ) -> torch.Tensor:
-        """Sum embeddings: layers below the stage, and all layers of the prompt.
-
-        Args:
-            codes: Codes (n_q, B, T); those of the stage and above are read in the
-                prompt only.
-            stages: Layer to predict of each row (B,), 1 to n_q - 1.
-            prompt_mask: True at the prompt's frames (B, T).
-
-        Returns:
-            Vectors (B, T, D).
-        """
-        total = 0.0
-        for layer, embedding in enumerate(self.audio_embeddings):
-            known = prompt_mask | (stages > layer).unsqueeze(1)
-            total = total + embedding(codes[layer]) * known.unsqueeze(-1)
-        return total
 
     def forward(
         self,
@@ -110,7 +90,8 @@ class NonAutoregressiveModel(nn.Module):
             text: Token ids (B, S), padded.
             text_lengths: Number of tokens (B,).
             text_positions: Position of each token (B, S).
-            codes: Codes (n_q, B, T); see `embed`.
+            codes: Codes (n_q, B, T); those of the stage and above are read in the
+                prompt only.
             lengths: Frames (B,).
             prompt_mask: True at the prompt's frames (B, T).
             stages: Layer to predict of each row (B,), 1 to n_q - 1.
@@ -121,10 +102,9 @@ class NonAutoregressiveModel(nn.Module):
         size, frames = text.shape[1], codes.shape[2]
         times = torch.arange(frames, device=text.device, dtype=torch.float32)
         times = times.expand(len(text), -1)
-        words, sounds = (
-            self.text_embedding(text),
-            self.embed(codes, stages, prompt_mask),
-        )
+        layers = torch.arange(self.n_q, device=text.device).view(-1, 1, 1)
+        known = prompt_mask | (stages.view(1, -1, 1) > layers)  # (n_q, B, T)
+        words, sounds = self.text_embedding(text), self.codes.embed(codes, known)
         turn = None
         if self.rotary:
             words, sounds = self.dropout(words), self.dropout(sounds)
@@ -142,11 +122,7 @@ class NonAutoregressiveModel(nn.Module):
             turn=turn,
             condition=torch.cat([e.weight for e in self.stage_embeddings])[stages - 1],
         )[:, size:]
-        rows = [
-            self.predict_layers[stage - 1](one)
-            for stage, one in zip(stages.tolist(), hidden)
-        ]
-        return torch.stack(rows)
+        return self.codes.predict(hidden, codes, known, stages)
 
     @torch.no_grad()
     def generate(

@@ -7,7 +7,9 @@ and codes into sound lives in `bin`.
 
 import contextlib
 from collections.abc import Sequence
+from pathlib import Path
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from espnet2.tts.abs_tts import AbsTTS
@@ -46,6 +48,8 @@ class USLM(AbsTTS):
         pace_jitter: In training, relative error put on the pace.
         text_prior: AR heads prefer the text near the current frame.
         code_noise: In training, share of the AR's input codes replaced at random.
+        codebooks: The codec's vectors (n_q, codebook_size, E), or a .npy file of
+            them: the NAR model then reads and scores codes by them.
         bfloat16: `"auto"` computes in bfloat16 on a CPU that has the matrix units
             for it (AMX), `"on"` on every CPU, `"off"` never. ESPnet's `use_amp`
             rules on a GPU.
@@ -72,6 +76,7 @@ class USLM(AbsTTS):
         pace_jitter: float = 0.1,
         text_prior: bool = False,
         code_noise: float = 0.0,
+        codebooks: str | torch.Tensor | None = None,
         bfloat16: str = "off",
     ):
         super().__init__()
@@ -100,7 +105,12 @@ class USLM(AbsTTS):
             **common,
         )
         self.nar = NonAutoregressiveModel(
-            idim, codebook_size, n_q=odim, n_layers=nar_layers, **common
+            idim,
+            codebook_size,
+            n_q=odim,
+            n_layers=nar_layers,
+            codebooks=_read_codebooks(codebooks, odim, codebook_size),
+            **common,
         )
         self.spks = self.langs = self.spk_embed_dim = None
 
@@ -289,6 +299,21 @@ class USLM(AbsTTS):
         if device.type != "cpu" or not on:
             return contextlib.nullcontext()
         return torch.autocast("cpu", torch.bfloat16)
+
+
+def _read_codebooks(given, n_q, codebook_size):
+    """Codebooks (n_q, codebook_size, E) of a tensor or file; None for none."""
+    if given is None:
+        return None
+    if not isinstance(given, torch.Tensor):
+        if not Path(given).is_file():
+            raise ValueError(f"no codebooks at {given}: tokenize the corpus first")
+        given = torch.from_numpy(np.load(given))
+    if given.dim() != 3 or given.shape[:2] != (n_q, codebook_size):
+        raise ValueError(
+            f"codebooks are {tuple(given.shape)}: expected ({n_q}, {codebook_size}, E)"
+        )
+    return given
 
 
 def _has_amx() -> bool:

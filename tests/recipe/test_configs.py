@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
@@ -50,8 +51,13 @@ def test_a_uslm_config_builds(path, tmp_path, monkeypatch):
 
     monkeypatch.chdir(path.parents[1])
     (tmp_path / "tokens.txt").write_text("".join(f"{token}\n" for token in TOKENS))
-    args = parse(TTSTask, path, tmp_path, "--odim", "8", "--normalize", "none",
-                 "--token_list", str(tmp_path / "tokens.txt"))  # fmt: skip
+    options = ["--odim", "8", "--normalize", "none"]
+    options += ["--token_list", str(tmp_path / "tokens.txt")]
+    conf = yaml.safe_load(path.read_text(encoding="utf-8"))["tts_conf"]
+    if "codebooks" in conf:  # made by stage 5
+        np.save(tmp_path / "books.npy", np.ones((8, conf["codebook_size"], 3), "f"))
+        options += ["--tts_conf", f"codebooks={tmp_path / 'books.npy'}"]
+    args = parse(TTSTask, path, tmp_path, *options)
     model = TTSTask.build_model(args)
     assert sum(p.numel() for p in model.parameters() if p.requires_grad) > 0
     assert args.tts == "uslm"

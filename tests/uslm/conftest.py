@@ -13,7 +13,12 @@ SIZES = dict(
 )
 FORMS = {
     "release": dict(),
-    "mini": dict(rotary=True, frames_per_token=3.0, text_prior=True),
+    "mini": dict(
+        rotary=True,
+        frames_per_token=3.0,
+        text_prior=True,
+        codebooks=torch.randn(4, 11, 5, generator=torch.Generator().manual_seed(0)),
+    ),
 }
 
 

@@ -142,8 +142,8 @@ def test_bfloat16_stays_near_float32(tiny):
 def test_prediction_layers_share_the_embeddings_of_the_release(tiny):
     nar = tiny.build().nar
     for j in range(2):
-        assert nar.predict_layers[j].weight is nar.audio_embeddings[j + 2].weight
-    assert nar.predict_layers[2].weight is not nar.audio_embeddings[3].weight
+        assert nar.codes.predict_layers[j].weight is nar.codes.embeddings[j + 2].weight
+    assert nar.codes.predict_layers[2].weight is not nar.codes.embeddings[3].weight
 
 
 def test_default_size_is_the_release():

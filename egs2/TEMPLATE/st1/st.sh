@@ -206,6 +206,8 @@ codes = CodesReader('${valid}/codes.scp')
 print(len(codes[next(iter(codes))]))")
     local uslm_opts="--config ${uslm_config} --token_list ${token_list} --token_type ${token_type}
         --g2p ${g2p} --cleaner ${cleaner} --odim ${n_q} --normalize none ${uslm_args}"
+    ! grep -q "^ *codebooks:" "${uslm_config}" ||
+        uslm_opts+=" --tts_conf codebooks=${train}/codebooks.npy"
     collect_stats USLM "${stats}" espnet_st.bin.tts_train "${train}" "${valid}" text "${data}" \
         ${uslm_opts}
     for part in train valid; do

@@ -1,0 +1,134 @@
+"""How the NAR model reads and scores codes: by tables, or by the codec's vectors.
+
+Both forms have `embed` and `predict`. `known` says which codes may be read.
+"""
+
+import torch
+from torch import nn
+
+
+class CodeTables(nn.Module):
+    """A table of embeddings for each codebook, as in the USLM release.
+
+    Prediction layer j shares the weights of the embedding of codebook j + 2.
+
+    Args:
+        codebook_size: Entries of each codebook; the first has an end token too.
+        n_q: Number of codebooks.
+        d_model: Width.
+    """
+
+    def __init__(self, codebook_size: int, n_q: int, d_model: int):
+        super().__init__()
+        sizes = [codebook_size + 1] + [codebook_size] * (n_q - 1)
+        self.embeddings = nn.ModuleList(nn.Embedding(k, d_model) for k in sizes)
+        self.predict_layers = nn.ModuleList(
+            nn.Linear(d_model, codebook_size, bias=False) for _ in range(n_q - 1)
+        )
+        for j in range(n_q - 2):
+            self.predict_layers[j].weight = self.embeddings[j + 2].weight
+
+    def embed(self, codes: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
+        """Sum the embeddings of the known codes.
+
+        Args:
+            codes: Codes (n_q, B, T).
+            known: True where a code may be read (n_q, B, T).
+
+        Returns:
+            Vectors (B, T, D).
+        """
+        parts = zip(self.embeddings, codes, known)
+        return sum(table(layer) * seen.unsqueeze(-1) for table, layer, seen in parts)
+
+    def predict(
+        self,
+        hidden: torch.Tensor,
+        codes: torch.Tensor,
+        known: torch.Tensor,
+        stages: torch.Tensor,
+    ) -> torch.Tensor:
+        """Score the codes of each row's layer.
+
+        Args:
+            hidden: Output of the transformer (B, T, D).
+            codes: Codes (n_q, B, T); unused here.
+            known: True where a code may be read (n_q, B, T); unused here.
+            stages: Layer to predict of each row (B,), 1 to n_q - 1.
+
+        Returns:
+            Logits (B, T, codebook_size).
+        """
+        rows = zip(stages.tolist(), hidden)
+        return torch.stack([self.predict_layers[s - 1](row) for s, row in rows])
+
+
+class CodeVectors(nn.Module):
+    """The codec's own vectors: codes that sound alike are alike.
+
+    A frame is the sum of its known vectors. The model guesses where the sum of all
+    layers will be; what is still missing there scores the entries of the wanted
+    codebook by their distance. All layers thus share one guess, which little data
+    can teach, where a table learns each entry of each layer for itself.
+
+    Args:
+        codebooks: Vectors (n_q, codebook_size, E).
+        d_model: Width.
+    """
+
+    def __init__(self, codebooks: torch.Tensor, d_model: int):
+        super().__init__()
+        n_q, size, dimension = codebooks.shape
+        self.register_buffer("codebooks", codebooks.float().clone())
+        self.register_buffer("scale", codebooks[0].float().std())
+        self.read = nn.Linear(dimension, d_model)
+        self.prompt = nn.Parameter(torch.zeros(d_model))
+        self.guess = nn.Linear(d_model, dimension)
+        self.bias = nn.Parameter(torch.zeros(n_q, size))
+        spread = codebooks.float().var(dim=(1, 2)).clamp(min=1e-8)
+        self.log_precision = nn.Parameter(torch.log(0.25 / spread))
+
+    def known_sum(self, codes: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
+        """Sum the vectors of the known codes (B, T, E); arguments as in `embed`."""
+        parts = zip(self.codebooks, codes, known)
+        return sum(book[layer] * seen.unsqueeze(-1) for book, layer, seen in parts)
+
+    def embed(self, codes: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
+        """Project the sum of the known vectors; mark frames known in all layers.
+
+        Args:
+            codes: As in `CodeTables.embed`.
+            known: As in `CodeTables.embed`.
+
+        Returns:
+            Vectors (B, T, D).
+        """
+        vectors = self.read(self.known_sum(codes, known) / self.scale)
+        return vectors + self.prompt * known.all(dim=0).unsqueeze(-1)
+
+    def predict(
+        self,
+        hidden: torch.Tensor,
+        codes: torch.Tensor,
+        known: torch.Tensor,
+        stages: torch.Tensor,
+    ) -> torch.Tensor:
+        """Score entries by their distance to what the guess still misses.
+
+        Args:
+            hidden: As in `CodeTables.predict`.
+            codes: As in `CodeTables.predict`.
+            known: As in `CodeTables.predict`.
+            stages: As in `CodeTables.predict`.
+
+        Returns:
+            Logits (B, T, codebook_size).
+        """
+        guess = self.guess(hidden).float() * self.scale
+        missing = guess - self.known_sum(codes, known)
+        books = self.codebooks[stages]
+        with torch.autocast(hidden.device.type, enabled=False):
+            near = missing @ books.transpose(1, 2)
+        near = near - 0.5 * books.square().sum(-1).unsqueeze(1)
+        precision = self.log_precision[stages].exp().view(-1, 1, 1)
+        return precision * near + self.bias[stages].unsqueeze(1)
