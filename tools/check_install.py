@@ -63,7 +63,9 @@ def _state(good: bool, found: str | None = None) -> str:
 def main() -> int:
     """Print the table; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--extras", default="teacher,g2p,eval", help="extras of setup.py")
+    parser.add_argument(
+        "--extras", default="teacher,g2p,eval", help="extras of setup.py"
+    )
     args = parser.parse_args()
     try:
         table = rows({"", *args.extras.split(",")})
