@@ -8,10 +8,10 @@ tools=$(dirname "$(readlink -f "$0")")
 root=$(dirname "${tools}")
 
 extras=teacher,g2p,eval # Extras of setup.py, separated by commas: teacher, g2p, eval, dev.
-torch_index=        # Index of PyTorch wheels, e.g. PyTorch's own one for CPU only.
-python=             # Python to build tools/venv with: a version (3.11) or a path.
-active=false        # Install into the active environment instead of tools/venv.
-apt=false           # Install system packages even if not root, through sudo.
+torch_index=            # Index of PyTorch wheels, e.g. PyTorch's own one for CPU only.
+python=                 # Python to build tools/venv with: a version (3.11) or a path.
+active=false            # Install into the active environment instead of tools/venv.
+apt=false               # Install system packages even if not root, through sudo.
 
 log() { printf '%s\n' "install: $*"; }
 die() {
