@@ -38,38 +38,29 @@ class CodeTables(nn.Module):
         Returns:
             Vectors (B, T, D).
         """
-        parts = zip(self.embeddings, codes, known)
+        parts = zip(self.embeddings, codes, known, strict=True)
         return sum(table(layer) * seen.unsqueeze(-1) for table, layer, seen in parts)
 
-    def predict(
-        self,
-        hidden: torch.Tensor,
-        codes: torch.Tensor,
-        known: torch.Tensor,
-        stages: torch.Tensor,
-    ) -> torch.Tensor:
+    def predict(self, hidden: torch.Tensor, stages: torch.Tensor) -> torch.Tensor:
         """Score the codes of each row's layer.
 
         Args:
             hidden: Output of the transformer (B, T, D).
-            codes: Codes (n_q, B, T); unused here.
-            known: True where a code may be read (n_q, B, T); unused here.
             stages: Layer to predict of each row (B,), 1 to n_q - 1.
 
         Returns:
             Logits (B, T, codebook_size).
         """
-        rows = zip(stages.tolist(), hidden)
+        rows = zip(stages.tolist(), hidden, strict=True)
         return torch.stack([self.predict_layers[s - 1](row) for s, row in rows])
 
 
 class CodeVectors(nn.Module):
     """The codec's own vectors: codes that sound alike are alike.
 
-    A frame is the sum of its known vectors. The model guesses where the sum of all
-    layers will be; what is still missing there scores the entries of the wanted
-    codebook by their distance. All layers thus share one guess, which little data
-    can teach, where a table learns each entry of each layer for itself.
+    A frame is the sum of its known vectors. The model guesses the vector that the
+    wanted layer adds, and entries are scored by their distance to the guess: little
+    data can teach that, where a table learns each entry of each layer for itself.
 
     Args:
         codebooks: Vectors (n_q, codebook_size, E).
@@ -79,19 +70,15 @@ class CodeVectors(nn.Module):
     def __init__(self, codebooks: torch.Tensor, d_model: int):
         super().__init__()
         n_q, size, dimension = codebooks.shape
+        spread = codebooks.float().std(dim=(1, 2)).clamp(min=1e-4)
         self.register_buffer("codebooks", codebooks.float().clone())
-        self.register_buffer("scale", codebooks[0].float().std())
+        self.register_buffer("spread", spread)
         self.read = nn.Linear(dimension, d_model)
         self.prompt = nn.Parameter(torch.zeros(d_model))
         self.guess = nn.Linear(d_model, dimension)
         self.bias = nn.Parameter(torch.zeros(n_q, size))
-        spread = codebooks.float().var(dim=(1, 2)).clamp(min=1e-8)
-        self.log_precision = nn.Parameter(torch.log(0.25 / spread))
-
-    def known_sum(self, codes: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
-        """Sum the vectors of the known codes (B, T, E); arguments as in `embed`."""
-        parts = zip(self.codebooks, codes, known)
-        return sum(book[layer] * seen.unsqueeze(-1) for book, layer, seen in parts)
+        # Scores of order one for a guess that knows nothing.
+        self.log_precision = nn.Parameter(torch.full((n_q,), 0.125).log())
 
     def embed(self, codes: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
         """Project the sum of the known vectors; mark frames known in all layers.
@@ -103,32 +90,25 @@ class CodeVectors(nn.Module):
         Returns:
             Vectors (B, T, D).
         """
-        vectors = self.read(self.known_sum(codes, known) / self.scale)
+        parts = zip(self.codebooks, codes, known, strict=True)
+        total = sum(book[layer] * seen.unsqueeze(-1) for book, layer, seen in parts)
+        vectors = self.read(total / self.spread[0])
         return vectors + self.prompt * known.all(dim=0).unsqueeze(-1)
 
-    def predict(
-        self,
-        hidden: torch.Tensor,
-        codes: torch.Tensor,
-        known: torch.Tensor,
-        stages: torch.Tensor,
-    ) -> torch.Tensor:
-        """Score entries by their distance to what the guess still misses.
+    def predict(self, hidden: torch.Tensor, stages: torch.Tensor) -> torch.Tensor:
+        """Score entries by their distance to the guess.
 
         Args:
             hidden: As in `CodeTables.predict`.
-            codes: As in `CodeTables.predict`.
-            known: As in `CodeTables.predict`.
             stages: As in `CodeTables.predict`.
 
         Returns:
             Logits (B, T, codebook_size).
         """
-        guess = self.guess(hidden).float() * self.scale
-        missing = guess - self.known_sum(codes, known)
-        books = self.codebooks[stages]
+        guess = self.guess(hidden).float()
+        entries = self.codebooks[stages] / self.spread[stages].view(-1, 1, 1)
         with torch.autocast(hidden.device.type, enabled=False):
-            near = missing @ books.transpose(1, 2)
-        near = near - 0.5 * books.square().sum(-1).unsqueeze(1)
+            near = guess @ entries.transpose(1, 2)
+        near = near - 0.5 * entries.square().sum(-1).unsqueeze(1)
         precision = self.log_precision[stages].exp().view(-1, 1, 1)
         return precision * near + self.bias[stages].unsqueeze(1)

@@ -122,7 +122,7 @@ class NonAutoregressiveModel(nn.Module):
             turn=turn,
             condition=torch.cat([e.weight for e in self.stage_embeddings])[stages - 1],
         )[:, size:]
-        return self.codes.predict(hidden, codes, known, stages)
+        return self.codes.predict(hidden, stages)
 
     @torch.no_grad()
     def generate(
