@@ -1,4 +1,3 @@
-import shutil
 import subprocess
 
 import numpy as np
@@ -48,8 +47,6 @@ def recognizer(tmp_path_factory):
 @pytest.fixture(scope="module")
 def speech(tmp_path_factory):
     """The sentences spoken by flite, 16 kHz."""
-    if shutil.which("flite") is None:
-        pytest.skip("flite is not installed")
     folder = tmp_path_factory.mktemp("speech")
     paths = []
     for index, sentence in enumerate(SENTENCES):
