@@ -5,6 +5,7 @@ The loop is in `teacher_training.py`; using a teacher in `teachers.py`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -14,7 +15,12 @@ import torch
 from torch import Tensor, nn
 
 from espnet_st.codec.teacher_data import BLANK, UNKNOWN, Batch
-from espnet_st.codec.teachers import HOP_LENGTH, align_to_codec, receptive_field
+from espnet_st.codec.teachers import (
+    HOP_LENGTH,
+    SAMPLE_RATE,
+    align_to_codec,
+    receptive_field,
+)
 
 README = """\
 A small semantic teacher, in the format of transformers' HubertModel.
@@ -25,7 +31,7 @@ learnt by self-supervision, and it knows only the voices and the few hundred wor
 that corpus. It stands in for facebook/hubert-base-ls960 where no weights can be
 fetched; for any real corpus, use that model.
 
-objective    {objective}
+objective    the phone of each frame; CTC for utterances without phone times
 trained on   {train_dir}
 utterances   {utterances}
 steps        {steps}
@@ -46,9 +52,8 @@ class TeacherConfig:
         warmup_steps: Length of the warm-up.
         playback_range: Each batch is played faster by a factor drawn from
             [1 - r, 1 + r], so that voices outside the training set are understood.
-        lambda_frame: Weight, beside CTC, of the cross-entropy of a second linear layer
-            on the phone of each frame, where `phones.ctm` gives the times. 0: CTC
-            alone.
+        filterbank: Whether the filters of the first convolution start as those of
+            `filterbank` in place of noise; it should be as long as an analysis window.
         grad_clip: Largest norm of the gradient.
         valid_interval: Steps between validations; a checkpoint is written at each.
     """
@@ -60,7 +65,7 @@ class TeacherConfig:
     lr: float = 1e-3
     warmup_steps: int = 90
     playback_range: float = 0.12
-    lambda_frame: float = 0.0
+    filterbank: bool = False
     grad_clip: float = 1.0
     valid_interval: int = 150
 
@@ -83,57 +88,91 @@ class TeacherConfig:
 
 
 class PhoneRecognizer(nn.Module):
-    """A `HubertModel` with linear layers to the phones: for CTC, and for frames."""
+    """A `HubertModel` with a linear layer to the phones, of frames or of CTC."""
 
-    def __init__(self, model: Mapping[str, Any], n_phones: int) -> None:
+    def __init__(self, config: TeacherConfig, n_phones: int) -> None:
         """Build it with random weights.
 
         Args:
-            model: Arguments of `HubertConfig`.
+            config: Its `model` and `filterbank`.
             n_phones: Size of the inventory, without blank and silence.
         """
         super().__init__()
         from transformers import HubertConfig, HubertModel
 
-        self.encoder = HubertModel(HubertConfig(**model))
-        config = self.encoder.config
-        self.field = receptive_field(config.conv_kernel, config.conv_stride)
-        self.head = nn.Linear(config.hidden_size, n_phones + 1)
-        self.frame_head = nn.Linear(config.hidden_size, n_phones + 1)
+        self.encoder = HubertModel(HubertConfig(**config.model))
+        sizes = self.encoder.config
+        self.field = receptive_field(sizes.conv_kernel, sizes.conv_stride)
+        self.head = nn.Linear(sizes.hidden_size, n_phones + 1)
+        if config.filterbank:
+            first = self.encoder.feature_extractor.conv_layers[0].conv
+            first.weight.data.copy_(filterbank(*first.weight.shape[::2]).unsqueeze(1))
 
     def forward(self, wav: Tensor) -> Tensor:
         """The last hidden states (B, T, D) of waveforms (B, N)."""
         wav = align_to_codec(wav.to(self.head.weight.device), self.field)
         return self.encoder(wav).last_hidden_state
 
-    def ctc_loss(self, states: Tensor, batch: Batch) -> Tensor:
-        """CTC, per phone, averaged over the batch."""
-        log_probs = self.head(states).log_softmax(dim=-1)
-        return nn.functional.ctc_loss(
-            log_probs.transpose(0, 1),  # (T, B, n_phones + 1)
-            batch.phones.to(states.device),
-            frame_lengths(batch),
-            batch.phone_lengths,
-            blank=BLANK,
-            zero_infinity=True,
-        )
+    def loss(self, states: Tensor, batch: Batch) -> Tensor:
+        """Cross-entropy of the frames whose phone is known; CTC where none is.
 
-    def frame_loss(self, states: Tensor, batch: Batch) -> Tensor:
-        """Cross-entropy of the frames whose phone is known; 0 if none is."""
+        Both are averaged, and weighted by the utterances they speak for.
+        """
         frames = batch.frames.to(states.device)
-        if not (frames != UNKNOWN).any():
-            return states.new_zeros(())
-        logits = self.frame_head(states).transpose(1, 2)  # (B, n_phones + 1, T)
-        return nn.functional.cross_entropy(logits, frames, ignore_index=UNKNOWN)
+        logits = self.head(states)
+        known = frames != UNKNOWN
+        timed = known.any(dim=1)
+        loss = states.new_zeros(())
+        if timed.any():
+            part = nn.functional.cross_entropy(logits[known], frames[known])
+            loss = loss + timed.float().mean() * part
+        if not timed.all():
+            part = nn.functional.ctc_loss(
+                logits[~timed].log_softmax(dim=-1).transpose(0, 1),  # (T, B, phones)
+                batch.phones.to(states.device)[~timed],
+                frame_lengths(batch)[~timed.cpu()],
+                batch.phone_lengths[~timed.cpu()],
+                blank=BLANK,
+                zero_infinity=True,
+            )
+            loss = loss + (1.0 - timed.float().mean()) * part
+        return loss
 
     def decode(self, states: Tensor, batch: Batch) -> list[list[int]]:
-        """The phones of CTC's best path, repetitions and blanks removed."""
+        """The phones of the best path, repetitions, blanks and silences removed."""
         rows = []
         paths = self.head(states).argmax(dim=-1)
         for best, length in zip(paths, frame_lengths(batch), strict=True):
             path = torch.unique_consecutive(best[:length]).tolist()
             rows.append([phone for phone in path if phone != BLANK])
         return rows
+
+
+def filterbank(n_filters: int, size: int) -> Tensor:
+    """Windowed cosines (n_filters, size) at frequencies spaced as ears hear them.
+
+    Each frequency has four phases, of which a rectifier and the next convolution can
+    make a magnitude. Waveform filters learnt from noise take far longer to train.
+
+    Args:
+        n_filters: A multiple of 4.
+        size: Length in samples.
+
+    Raises:
+        ValueError: If `n_filters` is not a multiple of 4.
+    """
+    if n_filters % 4:
+        raise ValueError(
+            f"the first convolution has {n_filters} channels; a filterbank needs a "
+            "multiple of 4"
+        )
+    low, high = (math.log1p(hertz / 700) for hertz in (60, 7600))
+    hertz = 700 * torch.linspace(low, high, n_filters // 4).expm1()
+    times = (torch.arange(size) - (size - 1) / 2) / SAMPLE_RATE
+    phases = torch.arange(4) * math.pi / 2
+    window = torch.hann_window(size, periodic=False)
+    waves = torch.cos(2 * math.pi * hertz[:, None, None] * times + phases[:, None])
+    return (waves * window).flatten(0, 1) / window.square().sum().sqrt()
 
 
 def frame_lengths(batch: Batch) -> Tensor:

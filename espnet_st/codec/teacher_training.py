@@ -63,7 +63,7 @@ def train_teacher(
     output_dir.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(config.seed)
     device = "cuda" if ngpu > 0 else "cpu"
-    model = PhoneRecognizer(config.model, len(PHONES)).to(device)
+    model = PhoneRecognizer(config, len(PHONES)).to(device)
     size = sum(p.numel() for p in model.parameters()) / 1e6
     logging.info("%d utterances, %.2f M parameters", len(train), size)
     run = _Run(model, config, output_dir / "checkpoint.pt")
@@ -73,7 +73,6 @@ def train_teacher(
     (output_dir / "curve.json").write_text(json.dumps(run.curve, indent=1) + "\n")
     plot_curve(run.curve, output_dir / "curve.png")
     text = README.format(
-        objective=objective(config),
         train_dir=train_dir.name,
         valid_dir=valid_dir.name,
         utterances=len(train),
@@ -171,9 +170,7 @@ class _Run:
             group["lr"] = config.lr * schedule(self.step, config)
         self.model.train()
         states = self.model(batch.wav)
-        loss = self.model.ctc_loss(states, batch)
-        if config.lambda_frame > 0:
-            loss = loss + config.lambda_frame * self.model.frame_loss(states, batch)
+        loss = self.model.loss(states, batch)
         self.optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), config.grad_clip)
@@ -189,7 +186,7 @@ class _Run:
         for utterances in epoch_batches(valid, self.config.batch_size, 0):
             batch = collate(utterances)
             states = self.model(batch.wav)
-            loss = self.model.ctc_loss(states, batch)
+            loss = self.model.loss(states, batch)
             losses.append(loss.item() * len(utterances))
             decoded = self.model.decode(states, batch)
             for row, utterance in zip(decoded, utterances, strict=True):
@@ -204,13 +201,6 @@ class _Run:
         }
         self.curve.append(row)
         logging.info("%s", row)
-
-
-def objective(config: TeacherConfig) -> str:
-    """What is minimized, in words."""
-    if config.lambda_frame == 0:
-        return "CTC on the phones"
-    return f"CTC on the phones + {config.lambda_frame:g} x cross-entropy of each frame"
 
 
 def schedule(step: int, config: TeacherConfig) -> float:
@@ -243,7 +233,7 @@ def plot_curve(curve: Sequence[Mapping[str, float]], path: Path) -> None:
     steps = [row["step"] for row in curve]
     for name in ("train_loss", "valid_loss"):
         left.plot(steps, [row[name] for row in curve], marker="o", label=name)
-    left.set(xlabel="step", ylabel="CTC loss per phone")
+    left.set(xlabel="step", ylabel="loss")
     left.legend()
     right.plot(steps, [row["valid_per"] for row in curve], marker="o")
     right.set(xlabel="step", ylabel="phone error rate, valid (%)", ylim=(0, None))

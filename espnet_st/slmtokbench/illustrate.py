@@ -26,7 +26,7 @@ CURVES = {
         "dead_codes_rvq1",
         "discriminator_loss",
     ),
-    "uslm": ("loss", "ar_loss", "nar_loss", "ar_acc", "nar_acc", "pace_loss"),
+    "uslm": ("loss", "ar_loss", "nar_loss", "ar_acc", "nar_acc"),
     "teacher": ("loss", "per"),
 }
 

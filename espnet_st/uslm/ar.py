@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from espnet_st.uslm.positions import SinePosition, rotation
+from espnet_st.uslm.positions import SinePosition, numbers, rotation, valid_mask
 from espnet_st.uslm.sampling import sample
 from espnet_st.uslm.transformer import KVCache, Transformer
 
@@ -20,11 +20,6 @@ PRIOR_SLOPES = (-2.6, -0.15)
 """Decimal logarithms of what the first and the last head subtract from the score of
 a text token for each frame of distance: nearly nothing, and 0.7. As ALiBi's slopes
 (Press et al., 2022, section 3) they are fixed."""
-
-
-def valid_mask(lengths: torch.Tensor, size: int) -> torch.Tensor:
-    """Tell valid from padded positions: (B, size), boolean."""
-    return torch.arange(size, device=lengths.device) < lengths.unsqueeze(1)
 
 
 @dataclass
@@ -145,8 +140,7 @@ class AutoregressiveModel(nn.Module):
             noise = torch.rand(codes.shape, device=codes.device) < self.code_noise
             other = torch.randint_like(codes, self.codebook_size)
             codes = torch.where(noise, other, codes)
-        times = torch.arange(frames, device=text.device, dtype=torch.float32)
-        times = times.expand(len(text), -1)
+        times = numbers(codes)
         positions = torch.cat([text_positions, times], dim=1)
         x = torch.cat(
             [self._embed_text(text, text_positions), self._embed_codes(codes, times)], 1
@@ -211,8 +205,7 @@ class AutoregressiveModel(nn.Module):
         device = text.device
         limit = int(max_frames.max())
         cache = KVCache(size + prompt_size + limit)
-        times = torch.arange(prompt_size, device=device, dtype=torch.float32)
-        times = times.expand(batch, -1)
+        times = numbers(prompt)
         positions = torch.cat([text_positions, times], dim=1)
         x = torch.cat(
             [self._embed_text(text, text_positions), self._embed_codes(prompt, times)],

@@ -33,7 +33,7 @@ class CodeTables(nn.Module):
 
         Args:
             codes: Codes (n_q, B, T).
-            known: True where a code may be read (n_q, B, T).
+            known: True where a code may be read (n_q, B, T); False in the padding.
 
         Returns:
             Vectors (B, T, D).
@@ -58,22 +58,34 @@ class CodeTables(nn.Module):
 class CodeVectors(nn.Module):
     """The codec's own vectors: codes that sound alike are alike.
 
-    A frame is the sum of its known vectors. The model guesses the vector that the
-    wanted layer adds, and entries are scored by their distance to the guess: little
-    data can teach that, where a table learns each entry of each layer for itself.
+    A frame is read as the sum of its known vectors, together with its neighbours and
+    the mean of the prompt. The model guesses the vector that the wanted layer adds,
+    and entries are scored by their distance to the guess: little data can teach that,
+    where a table learns each entry of each layer for itself.
 
     Args:
         codebooks: Vectors (n_q, codebook_size, E).
         d_model: Width.
     """
 
+    CONTEXT = 7
+    """Frames that are read together."""
+
     def __init__(self, codebooks: torch.Tensor, d_model: int):
         super().__init__()
         n_q, size, dimension = codebooks.shape
-        spread = codebooks.float().std(dim=(1, 2)).clamp(min=1e-4)
-        self.register_buffer("codebooks", codebooks.float().clone())
-        self.register_buffer("spread", spread)
-        self.read = nn.Linear(dimension, d_model)
+        books = codebooks.float()
+        means = books.mean(dim=1, keepdim=True)
+        spread = (books - means).square().mean(dim=(1, 2)).sqrt().clamp(min=1e-4)
+        scale = books.var(dim=1, correction=0).sum(dim=0).sqrt().clamp(min=1e-4)
+        # To read: of mean 0, and together of variance 1 in each dimension. To score:
+        # of variance 1 in each layer.
+        self.register_buffer("inputs", (books - means) / scale)
+        self.register_buffer("entries", books / spread.view(-1, 1, 1))
+        self.read = nn.Conv1d(
+            dimension, d_model, self.CONTEXT, padding=self.CONTEXT // 2
+        )
+        self.voice = nn.Linear(dimension, d_model)
         self.prompt = nn.Parameter(torch.zeros(d_model))
         self.guess = nn.Linear(d_model, dimension)
         self.bias = nn.Parameter(torch.zeros(n_q, size))
@@ -81,7 +93,7 @@ class CodeVectors(nn.Module):
         self.log_precision = nn.Parameter(torch.full((n_q,), 0.125).log())
 
     def embed(self, codes: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
-        """Project the sum of the known vectors; mark frames known in all layers.
+        """Read the known vectors; frames known in all layers are the prompt.
 
         Args:
             codes: As in `CodeTables.embed`.
@@ -90,10 +102,12 @@ class CodeVectors(nn.Module):
         Returns:
             Vectors (B, T, D).
         """
-        parts = zip(self.codebooks, codes, known, strict=True)
+        parts = zip(self.inputs, codes, known, strict=True)
         total = sum(book[layer] * seen.unsqueeze(-1) for book, layer, seen in parts)
-        vectors = self.read(total / self.spread[0])
-        return vectors + self.prompt * known.all(dim=0).unsqueeze(-1)
+        whole = known.all(dim=0).unsqueeze(-1)
+        mean = (total * whole).sum(dim=1) / whole.sum(dim=1).clamp(min=1)
+        vectors = self.read(total.transpose(1, 2)).transpose(1, 2)
+        return vectors + self.voice(mean).unsqueeze(1) + self.prompt * whole
 
     def predict(self, hidden: torch.Tensor, stages: torch.Tensor) -> torch.Tensor:
         """Score entries by their distance to the guess.
@@ -106,7 +120,7 @@ class CodeVectors(nn.Module):
             Logits (B, T, codebook_size).
         """
         guess = self.guess(hidden).float()
-        entries = self.codebooks[stages] / self.spread[stages].view(-1, 1, 1)
+        entries = self.entries[stages]
         with torch.autocast(hidden.device.type, enabled=False):
             near = guess @ entries.transpose(1, 2)
         near = near - 0.5 * entries.square().sum(-1).unsqueeze(1)

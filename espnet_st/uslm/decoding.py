@@ -15,7 +15,9 @@ import torch.nn.functional as F
 from torch.nn.utils.rnn import pad_sequence
 
 from espnet_st.codes import check_codes, pad_codes
-from espnet_st.uslm.ar import Sampling, valid_mask
+from espnet_st.uslm.alignment import centres, lengths_of
+from espnet_st.uslm.ar import Sampling
+from espnet_st.uslm.positions import numbers, valid_mask
 from espnet_st.uslm.sampling import check_sampling
 
 if TYPE_CHECKING:
@@ -91,13 +93,8 @@ def synthesize(
         check_request(model, text, prompt)
     prompt_codes, prompt_frames = pad_codes([prompt.codes for prompt in filled])
     prompt_codes, prompt_frames = prompt_codes.to(device), prompt_frames.to(device)
-    said, new = place_texts(
-        model,
-        [prompt.text.to(device) for prompt in filled],
-        [text.to(device) for text in texts],
-        prompt_frames,
-    )
-    counting = model.token_lengths is None
+    said, new = place_texts(model, filled, [text.to(device) for text in texts])
+    counting = model.aligner is None
     whole = join(said, new, said.lengths if counting else prompt_frames)
     most = (new.lengths * options.maxlenratio).ceil().long().clamp(min=1)
     heard = prompt_codes[0], prompt_frames
@@ -143,22 +140,27 @@ def check_request(model: USLM, text: torch.Tensor, prompt: Prompt) -> None:
 
 
 def place_texts(
-    model: USLM,
-    prompts: list[torch.Tensor],
-    texts: list[torch.Tensor],
-    prompt_frames: torch.Tensor,
+    model: USLM, prompts: list[Prompt], texts: list[torch.Tensor]
 ) -> tuple[Texts, Texts]:
     """Pad and place the texts of prompts, and new ones spoken at the same pace."""
-    said, said_lengths = pad_texts(prompts)
+    device = texts[0].device
+    said, said_lengths = pad_texts([prompt.text.to(device) for prompt in prompts])
     new, new_lengths = pad_texts(texts)
-    frames = torch.zeros_like(prompt_frames)
-    if model.token_lengths is not None:
-        pace = prompt_frames / model.token_lengths.total(said, said_lengths)
-        pace = torch.where(said_lengths > 0, pace, 1.0)
-        frames = pace * model.token_lengths.total(new, new_lengths)
+    if model.aligner is None:
+        return (
+            Texts(said, said_lengths, numbers(said)),
+            Texts(new, new_lengths, numbers(new)),
+        )
+    codes, frames = pad_codes([prompt.codes.to(device) for prompt in prompts])
+    frames = frames.to(device)
+    path = model.aligner.align(said, said_lengths, codes[0], frames)
+    heard = lengths_of(path, frames, said.shape[1] + 2)
+    usual = model.aligner.expected(said, said_lengths).sum(dim=1)
+    pace = torch.where(said_lengths > 0, frames / usual, 1.0)
+    spoken = model.aligner.expected(new, new_lengths)
     return (
-        Texts(said, said_lengths, model.positions(said, said_lengths, prompt_frames)),
-        Texts(new, new_lengths, model.positions(new, new_lengths, frames)),
+        Texts(said, said_lengths, centres(heard, frames)),
+        Texts(new, new_lengths, centres(spoken, pace * spoken.sum(dim=1))),
     )
 
 

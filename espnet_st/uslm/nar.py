@@ -8,9 +8,8 @@ all layers, the frames to predict those of the layers before the wanted one (the
 import torch
 from torch import nn
 
-from espnet_st.uslm.ar import valid_mask
 from espnet_st.uslm.code_forms import CodeTables, CodeVectors
-from espnet_st.uslm.positions import SinePosition, rotation
+from espnet_st.uslm.positions import SinePosition, numbers, rotation, valid_mask
 from espnet_st.uslm.transformer import Transformer
 
 
@@ -100,10 +99,10 @@ class NonAutoregressiveModel(nn.Module):
             Logits (B, T, codebook_size).
         """
         size, frames = text.shape[1], codes.shape[2]
-        times = torch.arange(frames, device=text.device, dtype=torch.float32)
-        times = times.expand(len(text), -1)
+        times = numbers(codes[0])
         layers = torch.arange(self.n_q, device=text.device).view(-1, 1, 1)
-        known = prompt_mask | (stages.view(1, -1, 1) > layers)  # (n_q, B, T)
+        valid = valid_mask(lengths, frames)
+        known = (prompt_mask | (stages.view(1, -1, 1) > layers)) & valid  # (n_q, B, T)
         words, sounds = self.text_embedding(text), self.codes.embed(codes, known)
         turn = None
         if self.rotary:
@@ -113,9 +112,7 @@ class NonAutoregressiveModel(nn.Module):
         else:
             words = self.text_position(words, text_positions)
             sounds = self.audio_position(sounds, times)
-        seen = torch.cat(
-            [valid_mask(text_lengths, size), valid_mask(lengths, frames)], dim=1
-        )
+        seen = torch.cat([valid_mask(text_lengths, size), valid], dim=1)
         hidden = self.decoder(
             torch.cat([words, sounds], dim=1),
             mask=seen[:, None, None, :],

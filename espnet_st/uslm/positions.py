@@ -1,8 +1,8 @@
-"""Where tokens stand in time: sine positions, rotary positions, the common axis.
+"""Where tokens stand in time: sine positions and rotary positions.
 
 Text and codes are two streams in one sequence, each with positions of its own.
 Positions are real numbers, so that text tokens may be placed at the frames where
-they are expected to sound (`TokenLengths`).
+they sound (`alignment.py`).
 """
 
 import math
@@ -11,62 +11,14 @@ import torch
 from torch import nn
 
 
-class TokenLengths(nn.Module):
-    """How long each text token sounds, in frames; places text on the frames' axis.
+def numbers(x: torch.Tensor) -> torch.Tensor:
+    """Number the columns of a batch (B, T): positions (B, T), float."""
+    return torch.arange(x.shape[1], device=x.device).float().expand(len(x), -1)
 
-    Learnt from the lengths of whole utterances alone (`loss`), so no alignment is
-    needed: a regression on the counts of the tokens. The last length is that of the
-    silence around an utterance, half of it on each side.
 
-    Args:
-        vocab_size: Number of text tokens.
-        frames_per_token: Mean length, where learning starts.
-    """
-
-    SPEED = 10.0
-    """The logarithms move this much faster than the optimizer's steps."""
-
-    def __init__(self, vocab_size: int, frames_per_token: float):
-        super().__init__()
-        self.frames_per_token = frames_per_token
-        self.log_lengths = nn.Parameter(torch.zeros(vocab_size + 1))
-
-    def frames(self) -> torch.Tensor:
-        """Length of each token, and of the silence, in frames (V + 1,)."""
-        return self.frames_per_token * torch.exp(self.SPEED * self.log_lengths)
-
-    def each(self, text: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """Length of every token of padded texts (B, S); 0 beyond their ends."""
-        valid = torch.arange(text.shape[1], device=text.device) < lengths.unsqueeze(1)
-        return self.frames()[text] * valid
-
-    def total(self, text: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """Expected frames of utterances (B,), at the corpus's mean pace."""
-        return self.each(text, lengths).sum(dim=1) + self.frames()[-1]
-
-    def loss(
-        self, text: torch.Tensor, lengths: torch.Tensor, frames: torch.Tensor
-    ) -> torch.Tensor:
-        """Mean squared relative error of `total` against the true frames (B,)."""
-        return (self.total(text, lengths) / frames - 1.0).square().mean()
-
-    @torch.no_grad()
-    def place(
-        self, text: torch.Tensor, lengths: torch.Tensor, frames: torch.Tensor
-    ) -> torch.Tensor:
-        """Give each token's centre if utterances take this many frames.
-
-        Args:
-            text: Token ids (B, S), padded.
-            lengths: Number of tokens (B,).
-            frames: Frames of the utterances (B,), not necessarily whole.
-
-        Returns:
-            Positions (B, S), in frames.
-        """
-        each = self.each(text, lengths)
-        centres = each.cumsum(dim=1) - each / 2 + self.frames()[-1] / 2
-        return centres * (frames / self.total(text, lengths)).unsqueeze(1)
+def valid_mask(lengths: torch.Tensor, size: int) -> torch.Tensor:
+    """Tell valid from padded positions: (B, size), boolean."""
+    return torch.arange(size, device=lengths.device) < lengths.unsqueeze(1)
 
 
 def sine_table(positions: torch.Tensor, d_model: int) -> torch.Tensor:

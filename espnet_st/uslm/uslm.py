@@ -15,10 +15,11 @@ import torch.nn.functional as F
 from espnet2.tts.abs_tts import AbsTTS
 
 from espnet_st.codes import check_codes, from_feats
-from espnet_st.uslm.ar import AutoregressiveModel, valid_mask
+from espnet_st.uslm.alignment import TextAligner, centres, lengths_of
+from espnet_st.uslm.ar import AutoregressiveModel
 from espnet_st.uslm.decoding import Options, Prompt, synthesize
 from espnet_st.uslm.nar import NonAutoregressiveModel
-from espnet_st.uslm.positions import TokenLengths
+from espnet_st.uslm.positions import numbers, valid_mask
 
 
 class USLM(AbsTTS):
@@ -42,10 +43,11 @@ class USLM(AbsTTS):
             the paper's 3 s); 0 trains without prompt, as the release did.
         max_frames: Longest sequence of prompt and new codes.
         rotary: Rotary positions in place of sine positions.
-        frames_per_token: Rough mean length of a text token. Text tokens then stand
-            on the codes' time axis, by lengths learnt from there and the pace of
-            the utterance (training) or of the prompt (decoding). 0 numbers them.
-        pace_jitter: In training, relative error put on the pace.
+        align: Text tokens stand at the frames where they sound, found by a
+            `TextAligner` that learns while the models do; new text takes the mean
+            lengths of its tokens and the pace of the prompt. Else they are numbered.
+        align_jitter: In training, spread of the logarithm of a factor drawn for the
+            length of each token.
         text_prior: AR heads prefer the text near the current frame.
         code_noise: In training, share of the AR's input codes replaced at random.
         codebooks: The codec's vectors (n_q, codebook_size, E), or a .npy file of
@@ -72,8 +74,8 @@ class USLM(AbsTTS):
         nar_prompt_frames: int = 150,
         max_frames: int = 2000,
         rotary: bool = False,
-        frames_per_token: float = 0.0,
-        pace_jitter: float = 0.1,
+        align: bool = False,
+        align_jitter: float = 0.2,
         text_prior: bool = False,
         code_noise: float = 0.0,
         codebooks: str | torch.Tensor | None = None,
@@ -82,17 +84,15 @@ class USLM(AbsTTS):
         super().__init__()
         if bfloat16 not in ("auto", "on", "off"):
             raise ValueError(f"bfloat16 is {bfloat16!r}: give auto, on or off")
-        if text_prior and frames_per_token <= 0:
-            raise ValueError("text_prior needs frames_per_token above 0")
+        if text_prior and not align:
+            raise ValueError("text_prior needs align: true")
         self.idim = idim
         self.n_q = odim
         self.codebook_size = codebook_size
         self.nar_prompt_frames = nar_prompt_frames
         self.max_frames = max_frames
-        self.token_lengths = (
-            TokenLengths(idim, frames_per_token) if frames_per_token > 0 else None
-        )
-        self.pace_jitter = pace_jitter
+        self.aligner = TextAligner(idim, codebook_size) if align else None
+        self.align_jitter = align_jitter
         self.bfloat16 = bfloat16
         sizes = dict(d_model=d_model, n_heads=n_heads, ffn_size=ffn_size)
         common = dict(dropout=dropout, rotary=rotary, **sizes)
@@ -150,7 +150,7 @@ class USLM(AbsTTS):
         codes = from_feats(feats)
         check_codes(codes, self.codebook_size, self.n_q)
         self.check_text(text, text_lengths)
-        where = self.positions(text, text_lengths, self._jittered(feats_lengths))
+        where = self.place(text, text_lengths, codes[0], feats_lengths)
         with self._precision(text.device):
             ar_loss, ar_acc = self._ar_loss(
                 text, text_lengths, where, codes[0], feats_lengths
@@ -165,10 +165,6 @@ class USLM(AbsTTS):
             nar_loss=nar_loss.detach(),
             **nar_stats,
         )
-        if self.token_lengths is not None:
-            pace_loss = self.token_lengths.loss(text, text_lengths, feats_lengths)
-            loss = loss + pace_loss
-            stats["pace_loss"] = pace_loss.detach()
         stats["loss"] = loss.detach()
         return loss, stats, torch.tensor(float(len(text)), device=text.device)
 
@@ -241,20 +237,32 @@ class USLM(AbsTTS):
                 f"0 to {self.idim - 1}; is the token list the model's?"
             )
 
-    def positions(
-        self, text: torch.Tensor, lengths: torch.Tensor, frames: torch.Tensor
+    def place(
+        self,
+        text: torch.Tensor,
+        text_lengths: torch.Tensor,
+        codes: torch.Tensor,
+        lengths: torch.Tensor,
     ) -> torch.Tensor:
-        """Place the tokens of utterances of so many frames (B,); gives (B, S)."""
-        if self.token_lengths is not None:
-            return self.token_lengths.place(text, lengths, frames)
-        steps = torch.arange(text.shape[1], device=text.device, dtype=torch.float32)
-        return steps.expand(len(text), -1)
+        """Place the tokens of spoken texts; in training, learn from where they are.
 
-    def _jittered(self, frames):
-        if not self.training:
-            return frames
-        noise = torch.randn(len(frames), device=frames.device)
-        return frames * torch.exp(self.pace_jitter * noise)
+        Args:
+            text: Token ids (B, S), padded.
+            text_lengths: Number of tokens (B,).
+            codes: Semantic codes (B, T), padded.
+            lengths: Frames (B,).
+
+        Returns:
+            Positions (B, S).
+        """
+        if self.aligner is None:
+            return numbers(text)
+        path = self.aligner.align(text, text_lengths, codes, lengths)
+        spans = lengths_of(path, lengths, text.shape[1] + 2)
+        if self.training:
+            self.aligner.learn(text, text_lengths, codes, lengths, path)
+            spans = spans * torch.exp(self.align_jitter * torch.randn_like(spans))
+        return centres(spans, lengths)
 
     def _prompt_mask(self, lengths, frames):
         """Choose the frames of the acoustic prompt (B, T)."""

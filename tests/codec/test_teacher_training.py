@@ -9,7 +9,11 @@ import soundfile
 import torch
 
 from espnet_st.codec.teacher_data import PHONES, collate, epoch_batches, read_utterances
-from espnet_st.codec.teacher_model import PhoneRecognizer, TeacherConfig
+from espnet_st.codec.teacher_model import (
+    PhoneRecognizer,
+    TeacherConfig,
+    filterbank,
+)
 from espnet_st.codec.teachers import build_teacher
 
 pytest.importorskip("transformers")
@@ -75,7 +79,7 @@ def test_trained_saved_and_loaded_back(data, tmp_path):
     assert json.loads((tmp_path / "curve.json").read_text()) == curve
     assert (tmp_path / "curve.png").stat().st_size > 1000
     readme = (tmp_path / "README.txt").read_text()
-    assert "It is NOT HuBERT" in readme and "objective    CTC on the phones\n" in readme
+    assert "It is NOT HuBERT" in readme and "the phone of each frame" in readme
     assert not list(tmp_path.glob("checkpoint*"))
     teacher = build_teacher(str(tmp_path))
     assert teacher.output_size == 16 and teacher.normalize
@@ -106,19 +110,52 @@ def test_an_interrupted_run_ends_as_an_uninterrupted_one(data, tmp_path, monkeyp
     assert all(torch.equal(w, resumed[name]) for name, w in weights(whole).items())
 
 
-def test_ctc_learns_two_tones(data):
-    utterances = read_utterances(data)
+@pytest.fixture(scope="module")
+def untimed(tmp_path_factory):
+    directory = write_set(tmp_path_factory.mktemp("untimed") / "train")
+    (directory / "phones.ctm").unlink()
+    return directory
+
+
+@pytest.mark.parametrize("times", ["data", "untimed"])
+def test_two_tones_are_learnt_from_frames_or_by_ctc(times, request):
+    utterances = read_utterances(request.getfixturevalue(times))
     torch.manual_seed(0)
-    model = PhoneRecognizer(MODEL, len(PHONES))
+    model = PhoneRecognizer(config(), len(PHONES))
     optimizer = torch.optim.Adam(model.parameters(), lr=5e-3)
     batch = collate(utterances)
     for _ in range(150):
-        loss = model.ctc_loss(model(batch.wav), batch)
+        loss = model.loss(model(batch.wav), batch)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
     decoded = model.decode(model(batch.wav), batch)
     assert decoded == [u.phones.tolist() for u in utterances]
+
+
+def test_a_mixed_batch_weighs_both_losses_by_utterances(data, untimed):
+    torch.manual_seed(0)
+    model = PhoneRecognizer(config(), len(PHONES)).eval()
+    timed, other = read_utterances(data)[:4], read_utterances(untimed)[4:]
+
+    def loss(utterances):
+        batch = collate(utterances)
+        return model.loss(model(batch.wav), batch).item()
+
+    expected = (4 * loss(timed) + 2 * loss(other)) / 6
+    assert loss(timed + other) == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_filterbank_answers_at_its_frequencies():
+    filters = filterbank(256, 400)
+    spectra = torch.fft.rfft(filters, 16000).abs()
+    peaks = spectra.argmax(dim=1).view(64, 4)[:, 0]
+    assert (peaks.diff() > 0).all() and 50 <= peaks[0] <= 110 and peaks[-1] == 7600
+    # Four phases: the second pair is the first upside down.
+    phases = filters.view(64, 4, 400)
+    assert torch.allclose(phases[:, :2], -phases[:, 2:], atol=1e-5)
+    with pytest.raises(ValueError, match="multiple of 4"):
+        filterbank(6, 400)
 
 
 @pytest.mark.parametrize("playback", [1.0, 1.25])
@@ -132,20 +169,6 @@ def test_frames_get_the_phone_at_their_centre(data, playback):
     assert frames[0].tolist()[: half - 1] == [number["S"]] * (half - 1)
     assert frames[0].tolist()[half + 1 :] == [number["AA"]] * (
         frames.shape[1] - half - 1
-    )
-
-
-def test_without_times_there_is_no_frame_loss(data, tmp_path):
-    directory = write_set(tmp_path / "untimed", n=2)
-    (directory / "phones.ctm").unlink()
-    batch = collate(read_utterances(directory))
-    torch.manual_seed(0)
-    model = PhoneRecognizer(MODEL, len(PHONES))
-    assert model.frame_loss(model(batch.wav), batch) == 0.0
-    timed = collate(read_utterances(data))
-    expected = float(np.log(len(PHONES) + 1))
-    assert model.frame_loss(model(timed.wav), timed).item() == pytest.approx(
-        expected, rel=0.2
     )
 
 
@@ -257,5 +280,5 @@ def test_the_shipped_configuration_builds():
     root = Path(__file__).resolve().parents[2]
     path = root / "egs2/mini/st1/conf/train_teacher.yaml"
     shipped = TeacherConfig.from_mapping(yaml.safe_load(path.read_text()))
-    model = PhoneRecognizer(shipped.model, len(PHONES))
+    model = PhoneRecognizer(shipped, len(PHONES))
     assert 1e6 < sum(p.numel() for p in model.parameters()) < 3e6

@@ -15,7 +15,7 @@ FORMS = {
     "release": dict(),
     "mini": dict(
         rotary=True,
-        frames_per_token=3.0,
+        align=True,
         text_prior=True,
         codebooks=torch.randn(4, 11, 5, generator=torch.Generator().manual_seed(0)),
     ),
@@ -62,14 +62,14 @@ def collate(pairs, padding=0):
 def ar_logits(model, pairs, padding=0):
     """Logits of the AR model for texts and codes."""
     text, text_lengths, feats, lengths = collate(pairs, padding)
-    where = model.positions(text, text_lengths, lengths)
+    where = model.place(text, text_lengths, feats[..., 0].long(), lengths)
     return model.ar(text, text_lengths, where, feats[..., 0].long())
 
 
 def nar_logits(model, pairs, stage, padding=0):
     """Logits of the NAR model for texts and codes."""
     text, text_lengths, feats, lengths = collate(pairs, padding)
-    where = model.positions(text, text_lengths, lengths)
+    where = model.place(text, text_lengths, feats[..., 0].long(), lengths)
     mask = model._prompt_mask(lengths, feats.shape[1])
     codes = feats.long().permute(2, 0, 1)
     return model.nar(

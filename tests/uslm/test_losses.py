@@ -82,7 +82,7 @@ def test_nar_loss_leaves_the_prompt_out(model, tiny):
     logits = tiny.nar_logits(model, pairs, 3)[0, 4:]
     expected = F.cross_entropy(logits, pairs[0][1][3, 4:])
     text, text_lengths, feats, lengths = tiny.collate(pairs)
-    where = model.positions(text, text_lengths, lengths)
+    where = model.place(text, text_lengths, feats[..., 0].long(), lengths)
     mask = model._prompt_mask(lengths, 12)
     codes = feats.long().permute(2, 0, 1)
     loss, _ = model._nar_loss(
@@ -177,7 +177,7 @@ def test_empty_text_is_refused(tiny):
     "options, message",
     [
         (dict(bfloat16="yes"), "bfloat16 is 'yes'"),
-        (dict(text_prior=True), "needs frames_per_token"),
+        (dict(text_prior=True), "needs align"),
         (dict(d_model=15), "d_model 15"),
     ],
 )
