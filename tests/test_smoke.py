@@ -50,6 +50,10 @@ def test_stage_3_makes_the_teacher_and_the_tokens(smoke_run):
     teacher = build_teacher(str(smoke_run / "exp/teacher"))
     assert teacher.output_size > 0
     assert not any(p.requires_grad for p in teacher.parameters())
+    units = build_teacher(
+        str(smoke_run / "exp/teacher"), "units", str(smoke_run / "exp/units/units.npy")
+    )
+    assert units.output_size == 100 and units.layer == 3
     (tokens,) = smoke_run.glob("dump/token_list/*/tokens.txt")
     tokens = tokens.read_text(encoding="utf-8").splitlines()
     assert tokens[:2] == ["<blank>", "<unk>"] and tokens[-1] == "<sos/eos>"

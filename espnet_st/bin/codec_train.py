@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from espnet2.tasks.gan_codec import GANCodecTask
-
 from espnet_st.registry import register
 
 
 def main(cmd: Sequence[str] | None = None) -> None:
     """Run ESPnet's task; its own `--help` lists the options."""
     register()
+    from espnet2.tasks.gan_codec import GANCodecTask
+
     GANCodecTask.main(cmd=cmd)
 
 

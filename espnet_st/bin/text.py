@@ -6,35 +6,13 @@ which takes ten seconds and tries to download: here only what is used is importe
 
 from __future__ import annotations
 
-import importlib
-import sys
-from types import ModuleType
 from typing import Any
 
 import torch
 from espnet2.text.abs_tokenizer import AbsTokenizer
 from espnet2.text.token_id_converter import TokenIDConverter
 
-
-class LazyModule(ModuleType):
-    """A module that is imported when something of it is first used."""
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        if sys.modules.get(self.__name__) is self:
-            del sys.modules[self.__name__]
-        return getattr(importlib.import_module(self.__name__), name)
-
-
-def import_lazily(name: str) -> None:
-    """Let `import name` cost nothing until the module is used.
-
-    The standard library's `LazyLoader` would not do: typeguard looks at the files of
-    all modules, which wakes it.
-    """
-    if name not in sys.modules:
-        sys.modules[name] = LazyModule(name)
+from espnet_st.registry import import_lazily
 
 
 def build_tokenizer(config: dict[str, Any]) -> AbsTokenizer:

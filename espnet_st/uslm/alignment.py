@@ -133,9 +133,7 @@ class TextAligner(nn.Module):
     def _states(self, text, lengths):
         """Put silences around padded texts (B, S), and in the padding: (B, S + 2)."""
         around = text.new_full((len(text), 1), self.silence)
-        tokens = torch.where(
-            valid_mask(lengths, text.shape[1]), text, self.silence
-        )
+        tokens = torch.where(valid_mask(lengths, text.shape[1]), text, self.silence)
         return torch.cat([around, tokens, around], dim=1)
 
     def _valid(self, text, lengths):

@@ -3,6 +3,9 @@
 Both forms have `embed` and `predict`. `known` says which codes may be read.
 """
 
+from pathlib import Path
+
+import numpy as np
 import torch
 from torch import nn
 
@@ -126,3 +129,24 @@ class CodeVectors(nn.Module):
         near = near - 0.5 * entries.square().sum(-1).unsqueeze(1)
         precision = self.log_precision[stages].exp().view(-1, 1, 1)
         return precision * near + self.bias[stages].unsqueeze(1)
+
+
+def read_codebooks(
+    given: str | torch.Tensor | None, n_q: int, codebook_size: int
+) -> torch.Tensor | None:
+    """Codebooks (n_q, codebook_size, E) of a tensor or `.npy` file; None for none.
+
+    Raises:
+        ValueError: If there is no such file, or the sizes differ.
+    """
+    if given is None:
+        return None
+    if not isinstance(given, torch.Tensor):
+        if not Path(given).is_file():
+            raise ValueError(f"no codebooks at {given}: tokenize the corpus first")
+        given = torch.from_numpy(np.load(given))
+    if given.dim() != 3 or given.shape[:2] != (n_q, codebook_size):
+        raise ValueError(
+            f"codebooks are {tuple(given.shape)}: expected ({n_q}, {codebook_size}, E)"
+        )
+    return given

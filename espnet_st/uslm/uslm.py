@@ -7,9 +7,7 @@ and codes into sound lives in `bin`.
 
 import contextlib
 from collections.abc import Sequence
-from pathlib import Path
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from espnet2.tts.abs_tts import AbsTTS
@@ -17,6 +15,7 @@ from espnet2.tts.abs_tts import AbsTTS
 from espnet_st.codes import check_codes, from_feats
 from espnet_st.uslm.alignment import TextAligner, centres, lengths_of
 from espnet_st.uslm.ar import AutoregressiveModel
+from espnet_st.uslm.code_forms import read_codebooks
 from espnet_st.uslm.decoding import Options, Prompt, synthesize
 from espnet_st.uslm.nar import NonAutoregressiveModel
 from espnet_st.uslm.positions import numbers, valid_mask
@@ -109,7 +108,7 @@ class USLM(AbsTTS):
             codebook_size,
             n_q=odim,
             n_layers=nar_layers,
-            codebooks=_read_codebooks(codebooks, odim, codebook_size),
+            codebooks=read_codebooks(codebooks, odim, codebook_size),
             **common,
         )
         self.spks = self.langs = self.spk_embed_dim = None
@@ -307,21 +306,6 @@ class USLM(AbsTTS):
         if device.type != "cpu" or not on:
             return contextlib.nullcontext()
         return torch.autocast("cpu", torch.bfloat16)
-
-
-def _read_codebooks(given, n_q, codebook_size):
-    """Codebooks (n_q, codebook_size, E) of a tensor or file; None for none."""
-    if given is None:
-        return None
-    if not isinstance(given, torch.Tensor):
-        if not Path(given).is_file():
-            raise ValueError(f"no codebooks at {given}: tokenize the corpus first")
-        given = torch.from_numpy(np.load(given))
-    if given.dim() != 3 or given.shape[:2] != (n_q, codebook_size):
-        raise ValueError(
-            f"codebooks are {tuple(given.shape)}: expected ({n_q}, {codebook_size}, E)"
-        )
-    return given
 
 
 def _has_amx() -> bool:

@@ -49,6 +49,8 @@ max_seconds=30.0 # longer utterances are dropped
 teacher=                               # HuBERT's directory or hub name; empty: train a small one
 teacher_config=conf/train_teacher.yaml # training of the small one
 teacher_args=                          # more options for its training
+units=0                                # distil this many clusters of the teacher's features; 0: the features
+units_layer=avg                        # of the teacher, to cluster: avg or an index
 token_type=phn                         # as in ESPnet: phn, char, word
 g2p=espeak_ng_english_us_vits          # grapheme to phoneme, as in ESPnet
 cleaner=none                           # text cleaner, as in ESPnet
@@ -101,6 +103,12 @@ tag() {
 codec_exp=${expdir}/codec_${codec_tag:-$(tag "${codec_config}")}
 uslm_exp=${expdir}/uslm_${uslm_tag:-$(tag "${uslm_config}")}
 teacher_dir=${teacher:-${expdir}/teacher}
+units_dir=${expdir}/units
+teach=(--codec_conf "teacher_conf.name=${teacher_dir}")
+if [ "${units}" -gt 0 ]; then
+    teach+=(--codec_conf teacher_conf.layer=units --codec_conf "semantic_dimension=${units}"
+        --codec_conf "teacher_conf.units_file=${units_dir}/units.npy")
+fi
 token_list=${dumpdir}/token_list/${token_type}_${g2p}_${cleaner}/tokens.txt
 results=${expdir}/results
 export OMP_NUM_THREADS=${num_threads}
@@ -137,6 +145,13 @@ stage_3() {
             --ngpu "${ngpu}" ${teacher_args}
         touch "${teacher_dir}/.done"
     fi
+    if [ "${units}" -gt 0 ] && ! made "${units_dir}" "${teacher}" "${teacher_dir}/model.safetensors" \
+        "${train}/wav.scp" "${units} ${units_layer}"; then
+        submit units 1 "${units_dir}/units.log" \
+            "${python}" -m espnet_st.bin.teacher units --teacher "${teacher_dir}" --layer "${units_layer}" \
+            --n_clusters "${units}" --wav_scp "${train}/wav.scp" --output "${units_dir}/units.npy"
+        touch "${units_dir}/.done"
+    fi
     dir=$(dirname "${token_list}")
     if ! made "${dir}" "${train}/text"; then
         log "writing ${token_list}"
@@ -164,13 +179,14 @@ train_codec() {
     shift 3
     fit "${name}" "${exp}" espnet_st.bin.codec_train "${dumpdir}/raw/${train_set}" \
         "${dumpdir}/raw/${valid_set}" "${expdir}/codec_stats" audio_shape wav.scp,audio,sound \
-        --config "${codec_config}" --codec_conf "teacher_conf.name=${teacher_dir}" ${codec_args} "$@"
+        --config "${codec_config}" "${teach[@]}" ${codec_args} "$@"
 }
 
 stage_4() {
     local train=${dumpdir}/raw/${train_set} valid=${dumpdir}/raw/${valid_set}
     need 2 "${train}/wav.scp" "${valid}/wav.scp"
     [ -n "${teacher}" ] || need 3 "${teacher_dir}/.done"
+    [ "${units}" -eq 0 ] || need 3 "${units_dir}/.done"
     collect_stats codec "${expdir}/codec_stats" espnet_st.bin.codec_train "${train}" "${valid}" \
         wav.scp wav.scp,audio,sound --config "${codec_config}" ${codec_args}
     each_codec train_codec

@@ -11,6 +11,7 @@ esac
 
 exec ./st.sh \
     --max_seconds 12 \
+    --units 100 --units_layer 3 \
     --codec_config conf/train_speechtokenizer_mini.yaml --codec_tag mini \
     --uslm_config conf/train_uslm.yaml --uslm_tag mini \
     "$@"
