@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from espnet_st.slmtokbench.data import SAMPLE_RATE, read_wav
-from espnet_st.slmtokbench.scorer import Item, NotScored
+from espnet_st.slmtokbench.scorer import Item, NotScored, load_local
 
 
 def plain_words(text: str) -> str:
@@ -110,20 +109,10 @@ class WhisperRecognizer(_Recognizer):
     name = "whisper"
 
     def __init__(self, model: str):
-        try:
-            from transformers import WhisperForConditionalGeneration, WhisperProcessor
-        except ImportError as error:
-            raise NotScored(f"transformers is not installed ({error})") from error
-        try:
-            self.processor = WhisperProcessor.from_pretrained(
-                model, local_files_only=True
-            )
-            self.model = WhisperForConditionalGeneration.from_pretrained(
-                model, local_files_only=True
-            ).eval()
-        except (OSError, ValueError) as error:
-            logging.info("Whisper %s: %s", model, error)
-            raise NotScored(f"the weights of {model} are not on this machine") from None
+        self.processor, self.model = load_local(
+            model, "WhisperProcessor", "WhisperForConditionalGeneration"
+        )
+        self.model.eval()
 
     def normalize(self, text: str) -> str:
         """Whisper's own normalization (numbers, spelling) on both sides."""

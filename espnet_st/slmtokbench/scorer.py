@@ -6,6 +6,7 @@ that rows can be cut in chunks for several processes without changing a figure.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -61,3 +62,27 @@ class Measurements:
 
     values: dict[str, Any]
     failed: dict[str, str]
+
+
+def load_local(model: str, *classes: str) -> list[Any]:
+    """Load a pretrained model's parts through transformers, from this machine alone.
+
+    Args:
+        model: a directory or a hub name whose weights are already here.
+        classes: names of classes of transformers.
+
+    Raises:
+        NotScored: transformers or the weights are missing.
+    """
+    try:
+        import transformers
+    except ImportError as error:
+        raise NotScored(f"transformers is not installed ({error})") from error
+    try:
+        return [
+            getattr(transformers, name).from_pretrained(model, local_files_only=True)
+            for name in classes
+        ]
+    except (OSError, ValueError) as error:
+        logging.info("%s: %s", model, error)
+        raise NotScored(f"the weights of {model} are not on this machine") from None

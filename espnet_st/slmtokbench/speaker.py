@@ -2,34 +2,19 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from espnet_st.slmtokbench.data import SAMPLE_RATE, read_wav
-from espnet_st.slmtokbench.scorer import Item, NotScored
+from espnet_st.slmtokbench.scorer import Item, NotScored, load_local
 
 DECIMALS = 5
 
 
-class ResemblyzerEncoder:
-    """The GE2E encoder that the package resemblyzer carries (256 values).
-
-    Raises:
-        NotScored: the package is missing.
-    """
-
-    name = "resemblyzer"
-
-    def __init__(self):
-        try:
-            from resemblyzer import VoiceEncoder, preprocess_wav
-        except ImportError as error:
-            raise NotScored(f"resemblyzer is not installed ({error})") from error
-        self.encoder = VoiceEncoder("cpu", verbose=False)
-        self.preprocess = preprocess_wav
+class _Encoder:
+    """Reads the file of an item and embeds its voice."""
 
     def measure(self, item: Item) -> list[float]:
         """Embedding of one file."""
@@ -46,8 +31,30 @@ class ResemblyzerEncoder:
             (D,) of norm 1.
 
         Raises:
-            ValueError: no voice is left once silences are cut.
+            ValueError: the speech is silent, or has no voice in it.
         """
+        raise NotImplementedError
+
+
+class ResemblyzerEncoder(_Encoder):
+    """The GE2E encoder that the package resemblyzer carries (256 values).
+
+    Raises:
+        NotScored: the package is missing.
+    """
+
+    name = "resemblyzer"
+
+    def __init__(self):
+        try:
+            from resemblyzer import VoiceEncoder, preprocess_wav
+        except ImportError as error:
+            raise NotScored(f"resemblyzer is not installed ({error})") from error
+        self.encoder = VoiceEncoder("cpu", verbose=False)
+        self.preprocess = preprocess_wav
+
+    def embed(self, wav: np.ndarray) -> np.ndarray:
+        """Embed a voice."""
         if not np.any(wav):
             raise ValueError("silent")
         voiced = self.preprocess(wav, source_sr=SAMPLE_RATE)
@@ -56,7 +63,7 @@ class ResemblyzerEncoder:
         return self.encoder.embed_utterance(voiced)
 
 
-class WavLMEncoder:
+class WavLMEncoder(_Encoder):
     """WavLM-TDNN through transformers, as in the paper.
 
     Args:
@@ -69,35 +76,13 @@ class WavLMEncoder:
     name = "wavlm"
 
     def __init__(self, model: str):
-        try:
-            from transformers import Wav2Vec2FeatureExtractor, WavLMForXVector
-        except ImportError as error:
-            raise NotScored(f"transformers is not installed ({error})") from error
-        try:
-            self.extractor = Wav2Vec2FeatureExtractor.from_pretrained(
-                model, local_files_only=True
-            )
-            self.model = WavLMForXVector.from_pretrained(
-                model, local_files_only=True
-            ).eval()
-        except (OSError, ValueError) as error:
-            logging.info("WavLM %s: %s", model, error)
-            raise NotScored(f"the weights of {model} are not on this machine") from None
-
-    def measure(self, item: Item) -> list[float]:
-        """Embedding of one file."""
-        embedding = self.embed(read_wav(item.wav))
-        return [round(float(value), DECIMALS) for value in embedding]
+        self.extractor, self.model = load_local(
+            model, "Wav2Vec2FeatureExtractor", "WavLMForXVector"
+        )
+        self.model.eval()
 
     def embed(self, wav: np.ndarray) -> np.ndarray:
-        """Embed a voice.
-
-        Args:
-            wav: (N,) float at 16 kHz.
-
-        Returns:
-            (D,) of norm 1.
-        """
+        """Embed a voice."""
         import torch
 
         if not np.any(wav):
