@@ -57,7 +57,7 @@ def test_a_seed_gives_a_plan_with_unseen_voices_and_sentences():
     voices = {name: {v for v, _, _ in rows} for name, rows in plan.items()}
     assert voices["dev"] == voices["train"]
     assert not voices["test"] & voices["train"]
-    assert len(voices["test"]) == 4 and len(plan["train"]) == 2040
+    assert len(voices["test"]) == 4 and len(plan["train"]) == 2520
 
 
 def test_bigram_probabilities_sum_to_one(tmp_path):
