@@ -167,5 +167,6 @@ def centres(lengths: torch.Tensor, frames: torch.Tensor) -> torch.Tensor:
     Returns:
         Positions (B, S), in frames.
     """
-    lengths = lengths * (frames / lengths.sum(dim=1)).unsqueeze(1)
+    total = lengths.sum(dim=1).clamp(min=1e-6)
+    lengths = lengths * (frames / total).unsqueeze(1)
     return (lengths.cumsum(dim=1) - lengths / 2)[:, 1:-1]

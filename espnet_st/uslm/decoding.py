@@ -93,15 +93,17 @@ def synthesize(
         check_request(model, text, prompt)
     prompt_codes, prompt_frames = pad_codes([prompt.codes for prompt in filled])
     prompt_codes, prompt_frames = prompt_codes.to(device), prompt_frames.to(device)
-    said, new = place_texts(model, filled, [text.to(device) for text in texts])
-    counting = model.aligner is None
-    whole = join(said, new, said.lengths if counting else prompt_frames)
-    most = (new.lengths * options.maxlenratio).ceil().long().clamp(min=1)
     heard = prompt_codes[0], prompt_frames
+    said = align(model, pad_texts([p.text.to(device) for p in filled]), *heard)
+    new = foresee(model, pad_texts([t.to(device) for t in texts]), said, prompt_frames)
+    offsets = said.lengths if model.aligner is None else prompt_frames
+    most = (new.lengths * options.maxlenratio).ceil().long().clamp(min=1)
+    whole = join(said, new, offsets)
     if not options.ar_prompt:
+        whole = new
         heard = prompt_codes[0, :, :0], torch.zeros_like(prompt_frames)
     semantic = model.ar.generate(
-        *(whole if options.ar_prompt else new).given(),
+        *whole.given(),
         *heard,
         min_frames=(new.lengths * options.minlenratio).long(),
         max_frames=torch.minimum(most, model.max_frames - prompt_frames),
@@ -116,8 +118,12 @@ def synthesize(
         joined.append(both)
     codes, lengths = pad_codes(joined)
     if codes.shape[2] > 0:
+        # Now that they are drawn, the texts are placed by the codes themselves.
+        drawn = pad_sequence(semantic, batch_first=True)
+        new = align(model, new, drawn, lengths.to(device) - prompt_frames)
         mask = valid_mask(prompt_frames, codes.shape[2])
-        codes = model.nar.generate(*whole.given(), codes, lengths.to(device), mask)
+        given = join(said, new, offsets).given()
+        codes = model.nar.generate(*given, codes, lengths.to(device), mask)
     spans = zip(prompt_frames.tolist(), lengths.tolist())
     return [codes[:, row, start:end] for row, (start, end) in enumerate(spans)]
 
@@ -139,35 +145,35 @@ def check_request(model: USLM, text: torch.Tensor, prompt: Prompt) -> None:
         )
 
 
-def place_texts(
-    model: USLM, prompts: list[Prompt], texts: list[torch.Tensor]
-) -> tuple[Texts, Texts]:
-    """Pad and place the texts of prompts, and new ones spoken at the same pace."""
-    device = texts[0].device
-    said, said_lengths = pad_texts([prompt.text.to(device) for prompt in prompts])
-    new, new_lengths = pad_texts(texts)
+def align(
+    model: USLM, texts: Texts, codes: torch.Tensor, frames: torch.Tensor
+) -> Texts:
+    """Place texts where they sound in semantic codes (B, T) of so many frames (B,)."""
     if model.aligner is None:
-        return (
-            Texts(said, said_lengths, numbers(said)),
-            Texts(new, new_lengths, numbers(new)),
-        )
-    codes, frames = pad_codes([prompt.codes.to(device) for prompt in prompts])
-    frames = frames.to(device)
-    path = model.aligner.align(said, said_lengths, codes[0], frames)
-    heard = lengths_of(path, frames, said.shape[1] + 2)
-    usual = model.aligner.expected(said, said_lengths).sum(dim=1)
-    pace = torch.where(said_lengths > 0, frames / usual, 1.0)
-    spoken = model.aligner.expected(new, new_lengths)
-    return (
-        Texts(said, said_lengths, centres(heard, frames)),
-        Texts(new, new_lengths, centres(spoken, pace * spoken.sum(dim=1))),
-    )
+        return texts
+    path = model.aligner.align(texts.ids, texts.lengths, codes, frames)
+    spans = lengths_of(path, frames, texts.ids.shape[1] + 2)
+    return Texts(texts.ids, texts.lengths, centres(spans, frames))
 
 
-def pad_texts(texts: list[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Padded token ids (B, S) and lengths (B,)."""
+def foresee(
+    model: USLM, texts: Texts, prompts: Texts, prompt_frames: torch.Tensor
+) -> Texts:
+    """Place texts where they would sound at the pace of their prompts."""
+    if model.aligner is None:
+        return texts
+    usual = model.aligner.expected(prompts.ids, prompts.lengths).sum(dim=1)
+    pace = torch.where(prompts.lengths > 0, prompt_frames / usual, 1.0)
+    spans = model.aligner.expected(texts.ids, texts.lengths)
+    where = centres(spans, pace * spans.sum(dim=1))
+    return Texts(texts.ids, texts.lengths, where)
+
+
+def pad_texts(texts: list[torch.Tensor]) -> Texts:
+    """Padded texts, their tokens numbered."""
     lengths = torch.tensor([len(text) for text in texts], device=texts[0].device)
-    return pad_sequence(texts, batch_first=True), lengths
+    ids = pad_sequence(texts, batch_first=True)
+    return Texts(ids, lengths, numbers(ids))
 
 
 def join(first: Texts, second: Texts, offsets: torch.Tensor) -> Texts:
