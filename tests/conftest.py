@@ -1,7 +1,9 @@
 """What all rooms' tests share: the end-to-end run, and its place among them."""
 
 import os
+import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -10,23 +12,45 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(scope="session")
-def smoke_run(tmp_path_factory):
-    """The directory with data/, dump/ and exp/ of one `run.sh --smoke true`."""
+def smoke_command():
+    """Gives `run.sh --smoke true` with its data/, dump/ and exp/ in a directory."""
+
+    def command(work, *options):
+        given = [str(ROOT / "egs2/mini/st1/run.sh"), "--smoke", "true"]
+        for name in ("data", "dump", "exp"):
+            given += [f"--{name}dir", str(work / name)]
+        return [*given, "--baseline", "true", *options]
+
+    return command
+
+
+def stop_when(path, command, log, **options):
+    """Start a command and stop it, with all that it started, once `path` is there."""
+    with log.open("w") as said:
+        process = subprocess.Popen(
+            command, stdout=said, stderr=said, start_new_session=True, **options
+        )
+        while process.poll() is None and not path.exists():
+            time.sleep(0.1)
+        stopped = process.poll() is None
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait()
+    assert stopped, log.read_text(errors="replace")[-6000:]
+
+
+@pytest.fixture(scope="session")
+def smoke_run(tmp_path_factory, smoke_command):
+    """The directory with data/, dump/ and exp/ of one `run.sh --smoke true`.
+
+    It is stopped while the teacher trains, and started again.
+    """
     work = tmp_path_factory.mktemp("smoke")
-    command = [str(ROOT / "egs2/mini/st1/run.sh"), "--smoke", "true"]
-    command += ["--baseline", "true"]
-    for name in ("data", "dump", "exp"):
-        command += [f"--{name}dir", str(work / name)]
-    done = subprocess.run(
-        command,
-        cwd=work,  # not the recipe's directory: it must not matter
-        env=os.environ | {"OMP_NUM_THREADS": "2"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        check=False,
-    )
-    (work / "run.log").write_text(done.stdout, encoding="utf-8")
-    assert done.returncode == 0, done.stdout[-6000:]
+    command = smoke_command(work)
+    # Not in the recipe's directory: it must not matter.
+    where = dict(cwd=work, env=os.environ | {"OMP_NUM_THREADS": "2"})
+    stop_when(work / "exp/teacher/train.log", command, work / "stopped.log", **where)
+    log = work / "run.log"
+    with log.open("w") as said:
+        done = subprocess.run(command, stdout=said, stderr=said, check=False, **where)
+    assert done.returncode == 0, log.read_text(errors="replace")[-6000:]
     return work

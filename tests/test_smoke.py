@@ -131,11 +131,19 @@ def test_stage_8_reports(smoke_run):
     assert text.splitlines()[0] in (smoke_run / "run.log").read_text()
 
 
-def test_a_second_run_skips_what_is_there(smoke_run):
-    command = [str(ROOT / "egs2/mini/st1/run.sh"), "--smoke", "true"]
-    command += ["--baseline", "true", "--stage", "5", "--stop_stage", "5"]
-    for name in ("data", "dump", "exp"):
-        command += [f"--{name}dir", str(smoke_run / name)]
+def test_a_stopped_run_goes_on_where_it_was(smoke_run):
+    stopped, again = (
+        (smoke_run / name).read_text(errors="replace")
+        for name in ("stopped.log", "run.log")
+    )
+    assert "stage 2 took" in stopped and "stage 3 took" not in stopped
+    parts = re.search(r"(\d+) of (\d+) parts are there already", again)
+    assert parts[1] == parts[2]
+    assert again.split("stage 3")[0].count("is finished: skipped") == 3
+
+
+def test_a_second_run_skips_what_is_there(smoke_run, smoke_command):
+    command = smoke_command(smoke_run, "--stage", "5", "--stop_stage", "5")
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.count("is finished: skipped") == 6
 

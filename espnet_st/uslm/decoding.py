@@ -111,21 +111,28 @@ def synthesize(
             options.temperature, options.top_k, options.top_p, options.seeds
         ),
     )
-    joined = []
-    for prompt, codes in zip(filled, semantic):
-        both = F.pad(prompt.codes.to(device), (0, len(codes)))
-        both[0, both.shape[1] - len(codes) :] = codes
-        joined.append(both)
+    frames = torch.tensor([len(codes) for codes in semantic], device=device)
+    joined = [
+        torch.cat([prompt.codes.to(device), only_semantic(codes, model.n_q)], dim=1)
+        for prompt, codes in zip(filled, semantic)
+    ]
     codes, lengths = pad_codes(joined)
     if codes.shape[2] > 0:
-        # Now that they are drawn, the texts are placed by the codes themselves.
-        drawn = pad_sequence(semantic, batch_first=True)
-        new = align(model, new, drawn, lengths.to(device) - prompt_frames)
-        mask = valid_mask(prompt_frames, codes.shape[2])
-        given = join(said, new, offsets).given()
-        codes = model.nar.generate(*given, codes, lengths.to(device), mask)
+        # Now that codes are drawn, they tell where the texts sound.
+        new = align(model, new, pad_sequence(semantic, batch_first=True), frames)
+        codes = model.nar.generate(
+            *join(said, new, offsets).given(),
+            codes,
+            prompt_frames + frames,
+            valid_mask(prompt_frames, codes.shape[2]),
+        )
     spans = zip(prompt_frames.tolist(), lengths.tolist())
     return [codes[:, row, start:end] for row, (start, end) in enumerate(spans)]
+
+
+def only_semantic(codes: torch.Tensor, n_q: int) -> torch.Tensor:
+    """Codes (n_q, T) of which the first layer (T,) is known, the others 0."""
+    return F.pad(codes[None], (0, 0, 0, n_q - 1))
 
 
 def check_request(model: USLM, text: torch.Tensor, prompt: Prompt) -> None:

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from espnet_st.uslm.ar import Sampling
-from espnet_st.uslm.decoding import Prompt
+from espnet_st.uslm.decoding import Prompt, align, foresee, join, pad_texts
 
 FORMS = ["release", "mini"]
 
@@ -72,6 +72,33 @@ def test_the_prompt_goes_to_the_ar_model_if_asked(tiny):
         [text] * 2, [prompt, other], ar_prompt=False, **options
     )
     assert first[0].tolist() == second[0].tolist()
+
+
+def test_new_text_takes_the_pace_of_its_prompt(tiny):
+    model = tiny.build("mini")
+    new, said = pad_texts([torch.tensor([1, 2, 3])]), pad_texts([torch.tensor([4, 5])])
+    usual = float(model.aligner.expected(said.ids, said.lengths).sum())
+    slow, fast = (
+        foresee(model, new, said, torch.tensor([pace * usual])).positions
+        for pace in (2.0, 1.0)
+    )
+    torch.testing.assert_close(slow, 2 * fast)
+    nobody = pad_texts([torch.zeros(0, dtype=torch.long)])
+    alone = foresee(model, new, nobody, torch.tensor([0])).positions
+    torch.testing.assert_close(alone, fast)
+
+
+def test_texts_follow_each_other_on_the_time_axis(tiny):
+    model = tiny.build("mini")
+    said, new = pad_texts([torch.tensor([4, 5])]), pad_texts([torch.tensor([1, 2, 3])])
+    frames = torch.tensor([9])
+    said = align(model, said, torch.zeros(1, 9, dtype=torch.long), frames)
+    new = foresee(model, new, said, frames)
+    both = join(said, new, frames)
+    assert both.ids.tolist() == [[4, 5, 1, 2, 3]] and both.lengths.tolist() == [5]
+    assert torch.equal(both.positions[0, :2], said.positions[0])
+    assert torch.equal(both.positions[0, 2:], new.positions[0] + 9)
+    assert (both.positions.diff() > 0).all()
 
 
 def end_bias(model, amount):
