@@ -39,7 +39,8 @@ class Voice:
 # of test: espa 5.0, espb 4.1, espc 5.0, kale 3.7 (and espf 5.0).
 # Left out: slt at playback 1.1 (10.9) and 1.2 (66), rms at 0.85 (17.5), festival's slt
 # at 1.1 (9.5) and 1.2 (56), and of espeak-ng these, each at its own pitch: en-us 39,
-# +f2 9.5, +edward2 14, +klatt2 18, +m3 39, +f4 51, +m7 57, +Michael 73, +Annie 84, +Andrea 90.
+# +f2 9.5, +edward2 14, +klatt2 18, +m3 39, +f4 51, +m7 57, +Michael 73, +Annie 84,
+# +Andrea 90.
 TRAINING = (
     Voice("awba", "flite", "awb", 1.0, 125),
     Voice("awbb", "flite", "awb", 0.93, 95),
