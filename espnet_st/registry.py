@@ -1,4 +1,4 @@
-"""Adds this plugin's classes to the choices of ESPnet's tasks."""
+"""Adds this plugin's classes to the choices of ESPnet's tasks; eases their imports."""
 
 import importlib
 import importlib.util

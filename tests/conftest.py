@@ -33,8 +33,9 @@ def stop_when(path, command, log, **options):
         while process.poll() is None and not path.exists():
             time.sleep(0.1)
         stopped = process.poll() is None
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait()
+        if stopped:
+            os.killpg(process.pid, signal.SIGTERM)
+            process.wait()
     assert stopped, log.read_text(errors="replace")[-6000:]
 
 
