@@ -1,4 +1,8 @@
+import os
+import signal
+import subprocess
 import sys
+import time
 
 import pytest
 from follow import Tail, TrainingBar, failed_log, job_logs
@@ -25,6 +29,9 @@ def test_an_espnet_log_moves_the_bar_within_its_epochs(tmp_path):
     assert "loss=1.250" in training.bar.postfix
     feed(training, "2epoch results: [train] loss=1.1, [valid] loss=1.0")
     assert training.bar.n == 2
+    # The first epoch had 10 batches, whatever the configuration counts.
+    feed(training, "3/4epoch started", "3epoch:train:1-5batch: loss=1.0")
+    assert training.bar.n == 2.5
     training.close()
 
 
@@ -81,3 +88,26 @@ def test_a_success_is_silent_about_the_log(script, template, tmp_path):
         RUN, "--name", "x", "--log", log, "--", template / "utils/run.pl", log, "true"
     )
     assert code == 0 and said == ""
+
+
+def test_the_job_of_a_killed_recipe_ends(template, tmp_path):
+    """follow.py's parent is killed: nobody is left to stop what it started."""
+    pid, log = tmp_path / "pid", tmp_path / "a.log"
+    job = f"echo $$ >{pid}; exec sleep 60"
+    follow = [sys.executable, template / RUN, "--name", "x", "--log", log, "--"]
+    parent = subprocess.Popen(
+        ["bash", "-c", '"$@"; true', "x", *follow, "sh", "-c", job]
+    )
+    while not (pid.is_file() and pid.read_text()):
+        time.sleep(0.05)
+    parent.kill()
+    parent.wait()
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        try:
+            os.kill(int(pid.read_text()), 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.1)
+    os.kill(int(pid.read_text()), signal.SIGKILL)
+    pytest.fail("the job goes on")

@@ -111,7 +111,17 @@ def test_a_faulty_table_is_refused_by_key(
     assert "Traceback" not in said
 
 
-@pytest.mark.parametrize("name", ["wav.scp", "text", "utt2spk"])
+def test_without_text_all_else_is_formatted(data_dir, tmp_path, script):
+    (data_dir / "text").unlink()
+    out = tmp_path / "out"
+    code, said = script(FORMAT, data_dir, out)
+    assert code == 0, said
+    assert (out / "wav.scp").is_file() and not (out / "text").exists()
+    code, said = script("scripts/make_pairs.py", out)
+    assert code == 1 and f"{out}/text: no such file" in said
+
+
+@pytest.mark.parametrize("name", ["wav.scp", "utt2spk"])
 def test_a_missing_table_is_named(data_dir, tmp_path, script, name):
     (data_dir / name).unlink()
     code, said = script(FORMAT, data_dir, tmp_path / "out")

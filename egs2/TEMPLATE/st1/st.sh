@@ -23,6 +23,7 @@ stage=1          # first stage
 stop_stage=8     # last stage
 smoke=false      # a few utterances and steps, to see that all stages run
 baseline=false   # train and score a codec without distillation beside the other one
+codec_only=false # leave out stage 6 and what needs its model
 local_data_opts= # options for local/data.sh
 
 # Where to run
@@ -153,7 +154,9 @@ stage_3() {
         touch "${units_dir}/.done"
     fi
     dir=$(dirname "${token_list}")
-    if ! made "${dir}" "${train}/text"; then
+    if [ ! -e "${train}/text" ]; then
+        log "${train} has no text: no token list, and nothing for stage 6"
+    elif ! made "${dir}" "${train}/text"; then
         log "writing ${token_list}"
         ngpu=0 submit "token list" 1 "${dir}/tokenize_text.log" \
             "${python}" -m espnet2.bin.tokenize_text --input "${train}/text" --field 2- \
@@ -193,7 +196,7 @@ stage_4() {
 }
 
 tokenize() {
-    local name=$1 exp=$2 codes=$3 set raw out
+    local name=$1 exp=$2 codes=$3 set raw out file
     need 4 "${exp}/latest.pth"
     for set in "${train_set}" "${valid_set}" "${test_set}"; do
         raw=${dumpdir}/raw/${set} out=${codes}/${set}
@@ -202,8 +205,9 @@ tokenize() {
         submit "${name}: tokenize ${set}" 1 "${out}/tokenize.log" \
             "${python}" -m espnet_st.bin.tokenize --wav_scp "${raw}/wav.scp" --codec "${exp}" \
             --output_dir "${out}" --batch_size "${tokenize_batch_size}" --ngpu "${ngpu}"
-        keep_keys "${out}/codes.scp" "${raw}/text" "${out}/text"
-        keep_keys "${out}/codes.scp" "${raw}/utt2spk" "${out}/utt2spk"
+        for file in text utt2spk; do
+            [ ! -e "${raw}/${file}" ] || keep_keys "${out}/codes.scp" "${raw}/${file}" "${out}/${file}"
+        done
         awk '{ utts[$2] = utts[$2] " " $1 } END { for (spk in utts) print spk utts[spk] }' \
             "${out}/utt2spk" | LC_ALL=C sort >"${out}/spk2utt"
         touch "${out}/.done"
@@ -213,6 +217,7 @@ tokenize() {
 stage_5() { each_codec tokenize; }
 
 stage_6() {
+    [ "${codec_only}" = false ] || return 0
     local train=${dumpdir}/codes/${train_set} valid=${dumpdir}/codes/${valid_set}
     local stats=${expdir}/uslm_stats data="text,text,text codes.scp,speech,kaldi_ark" part n_q
     need 3 "${token_list}"
@@ -298,7 +303,7 @@ stage_7() {
     "${python}" scripts/make_pairs.py --max_utts "${max_decode_utts}" "${raw}"
     each_codec resynthesize
     convert "${raw}/conversion"
-    synthesize "${raw}/zeroshot"
+    [ "${codec_only}" = true ] || synthesize "${raw}/zeroshot"
 }
 
 stage_8() {

@@ -96,13 +96,17 @@ def check_same_keys(directory: Path, tables: Mapping[str, Iterable[str]]) -> Non
 
 
 def read_data_dir(directory: str | Path) -> dict[str, dict[str, str]]:
-    """Read `wav.scp`, `text` and `utt2spk` of a directory, and hold them together.
+    """Read `wav.scp`, `utt2spk` and `text` of a directory, and hold them together.
+
+    `text` may be missing: codecs are trained without it.
 
     Raises:
         ValueError: what `read_table` and `check_same_keys` refuse.
     """
     directory = Path(directory)
-    names = ("wav.scp", "text", "utt2spk")
+    names = ["wav.scp", "utt2spk"]
+    if (directory / "text").exists():
+        names.append("text")
     tables = {name: read_table(directory / name) for name in names}
     check_same_keys(directory, tables)
     return tables

@@ -69,15 +69,19 @@ class TrainingBar:
         self.config = log.with_name("config.yaml")
         self.bar: tqdm | None = None
         self.batches = 0
+        self.last_batch = 0
 
     def feed(self, line: str) -> bool:
         """Take one line; return whether it was about the training."""
         if match := STARTED.search(line):
             self._start(int(match[1]), int(match[2]))
         elif match := BATCH.search(line):
-            done = int(match[3]) / self.batches if self.batches else 0
+            self.last_batch = int(match[3])
+            done = self.last_batch / self.batches if self.batches else 0
             self._show(int(match[1]) - 1 + min(done, 1), match[4])
         elif match := RESULTS.search(line):
+            # What the configuration says of a chunk iterator is no number of batches.
+            self.batches = self.last_batch or self.batches
             self._show(int(match[1]), match[2])
         else:
             return False
@@ -201,6 +205,7 @@ def follow(name: str, log: str, jobs: int, command: list[str]) -> int:
     logs[0].parent.mkdir(parents=True, exist_ok=True)
     tail = Tail(logs[0])
     show = Show(name, logs)
+    parent = os.getppid()
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(
             command, stdout=output, stderr=output, start_new_session=True
@@ -210,6 +215,8 @@ def follow(name: str, log: str, jobs: int, command: list[str]) -> int:
             while process.poll() is None:
                 time.sleep(0.5)
                 show.update(tail.lines())
+                if os.getppid() != parent:  # killed: nothing waits for the job
+                    os.killpg(process.pid, signal.SIGTERM)
         except KeyboardInterrupt:
             os.killpg(process.pid, signal.SIGTERM)
             process.wait()

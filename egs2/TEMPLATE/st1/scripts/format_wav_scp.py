@@ -131,7 +131,7 @@ def format_data_dir(args: argparse.Namespace) -> None:
     if not paths:
         raise ValueError(f"{args.data_dir}: no utterance of {len(sources)} can be used")
     write_table(args.output_dir / "utt2num_samples", samples)
-    for name in ("text", "utt2spk"):
+    for name in tables.keys() - {"wav.scp"}:
         write_table(args.output_dir / name, {key: tables[name][key] for key in paths})
     utt2spk = {key: tables["utt2spk"][key] for key in paths}
     write_table(args.output_dir / "spk2utt", spk2utt(utt2spk))

@@ -76,6 +76,8 @@ def make_pairs(data_dir: Path, max_utts: int) -> None:
         ValueError: the directory's tables are at fault, or no pair can be made.
     """
     tables = read_data_dir(data_dir)
+    if "text" not in tables:
+        raise ValueError(f"{data_dir}/text: no such file; pairs differ in their words")
     wavs, text, utt2spk = tables["wav.scp"], tables["text"], tables["utt2spk"]
     samples = read_table(data_dir / "utt2num_samples")
     seconds = {key: int(value) / 16000 for key, value in samples.items()}
