@@ -14,33 +14,18 @@ import torch
 from espnet_st.bin.audio import prepare_audio, read_index
 from espnet_st.bin.decoding import decode_set
 from espnet_st.bin.jobs import codec_parser, parse_job
-from espnet_st.bin.loading import (
-    find_checkpoint,
-    load_state,
-    load_strictly,
-    read_config,
-)
+from espnet_st.bin.loading import GENERATOR, load_codec, load_strictly
 from espnet_st.codec.generator import Generator
 from espnet_st.codec.layers import frames_of
 from espnet_st.codes import CodesReader, check_codes, pad_codes
-
-GENERATOR_KEYS = (
-    "sample_rate",
-    "dimension",
-    "semantic_dimension",
-    "encoder",
-    "encoder_conf",
-    "decoder",
-    "decoder_conf",
-    "quantizer_conf",
-)
 
 
 class AudioCoding:
     """A trained codec.
 
     Args:
-        train_config: The `config.yaml` of the training run.
+        train_config: The `config.yaml` of the training run, or what `from_pretrained`
+            takes.
         model_file: Its checkpoint; by default the best one beside the config.
         device: Where to run.
 
@@ -54,34 +39,25 @@ class AudioCoding:
         model_file: str | Path | None = None,
         device: str = "cpu",
     ):
-        train_config = Path(train_config)
-        config = read_config(train_config)
-        if config.get("codec") != "speechtokenizer":
-            raise ValueError(
-                f"{train_config} is of codec {config.get('codec')!r}; "
-                "expected 'speechtokenizer'"
-            )
-        checkpoint = Path(model_file or find_checkpoint(train_config.parent))
-        conf = config["codec_conf"]
-        defaults = {"sample_rate": 16000, "dimension": 1024, "semantic_dimension": 768}
-        self.generator = Generator(
-            **(defaults | {key: conf[key] for key in GENERATOR_KEYS if key in conf})
-        )
-        load_strictly(self.generator, load_state(checkpoint), "codec.generator.")
+        conf, state = load_codec(train_config, model_file)
+        self.generator = Generator(**conf)
+        load_strictly(self.generator, state, GENERATOR)
         self.generator.eval().requires_grad_(False).to(device)
         self.device = device
 
     @classmethod
-    def from_pretrained(cls, directory: str | Path, device: str = "cpu") -> AudioCoding:
-        """The codec of an experiment directory.
+    def from_pretrained(cls, source: str | Path, device: str = "cpu") -> AudioCoding:
+        """The codec of an experiment directory, or of another source.
+
+        Args:
+            source: Also the directory of an official release, an archive made by
+                ESPnet's `pack`, a name in ESPnet's model zoo, or an archive's URL.
+            device: Where to run.
 
         Raises:
-            ValueError: If it is not one.
+            ValueError: If it is none of these.
         """
-        directory = Path(directory)
-        if not directory.is_dir():
-            raise ValueError(f"no directory {directory}: give that of a trained codec")
-        return cls(directory / "config.yaml", device=device)
+        return cls(source, device=device)
 
     @property
     def sample_rate(self) -> int:
