@@ -28,6 +28,8 @@ class AudioCoding:
             takes.
         model_file: Its checkpoint; by default the best one beside the config.
         device: Where to run.
+        dtype: Precision in encoding, `float32` or `bfloat16`; distances to codebook
+            entries are always in float32.
 
     Raises:
         ValueError: If a file is missing or does not fit.
@@ -38,26 +40,31 @@ class AudioCoding:
         train_config: str | Path,
         model_file: str | Path | None = None,
         device: str = "cpu",
+        dtype: str = "float32",
     ):
         conf, state = load_codec(train_config, model_file)
         self.generator = Generator(**conf)
         load_strictly(self.generator, state, GENERATOR)
         self.generator.eval().requires_grad_(False).to(device)
         self.device = device
+        self.dtype = getattr(torch, dtype)
 
     @classmethod
-    def from_pretrained(cls, source: str | Path, device: str = "cpu") -> AudioCoding:
+    def from_pretrained(
+        cls, source: str | Path, device: str = "cpu", dtype: str = "float32"
+    ) -> AudioCoding:
         """The codec of an experiment directory, or of another source.
 
         Args:
             source: Also the directory of an official release, an archive made by
                 ESPnet's `pack`, a name in ESPnet's model zoo, or an archive's URL.
             device: Where to run.
+            dtype: See the class.
 
         Raises:
             ValueError: If it is none of these.
         """
-        return cls(source, device=device)
+        return cls(source, device=device, dtype=dtype)
 
     @property
     def sample_rate(self) -> int:
@@ -119,9 +126,12 @@ class AudioCoding:
         lengths = torch.tensor([len(wav) for wav in ready])
         batch = torch.nn.utils.rnn.pad_sequence(ready, batch_first=True)[:, None]
         ragged = None if bool((lengths == lengths[0]).all()) else lengths
-        codes = self.generator.encode(
-            batch.to(self.device), None if ragged is None else ragged.to(self.device)
-        ).cpu()
+        ragged = None if ragged is None else ragged.to(self.device)
+        half = self.dtype != torch.float32
+        kind = torch.device(self.device).type
+        with torch.autocast(kind, torch.bfloat16, enabled=half):
+            latent = self.generator.encoder(batch.to(self.device), ragged)
+        codes = self.generator.quantizer.encode(latent.float()).cpu()
         n_frames = [frames_of(len(wav), self.hop_length) for wav in ready]
         return [codes[:, i, :count].clone() for i, count in enumerate(n_frames)]
 

@@ -155,7 +155,7 @@ def main(cmd: Sequence[str] | None = None) -> None:
     if not 1 <= args.job <= args.nj:
         parser.error(f"--job is {args.job}; expected 1 to --nj, {args.nj}")
     utterances = read_corpus(args.wav_scp, args.segments)
-    codec = AudioCoding.from_pretrained(args.codec, device)
+    codec = AudioCoding.from_pretrained(args.codec, device, args.dtype)
     tokenize_set(
         codec,
         # Every nj-th: neighbours are of like length, so jobs take equally long.

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -64,6 +65,11 @@ def test_batching_jobs_and_format_change_no_code(corpus, codec, tmp_path):
     assert equal(codes_in(packed), made)
     tokenize([*corpus, "--output_dir", str(tmp_path / "single"), "--batch_size", "1"])
     assert equal(codes_in(tmp_path / "single"), made)
+    half = tmp_path / "half"
+    tokenize([*corpus, "--output_dir", str(half), "--dtype", "bfloat16"])
+    codes = codes_in(half)
+    agreement = torch.cat([(codes[key] == made[key])[0] for key in made]).float().mean()
+    assert 0.9 < agreement < 1
     parts = {}
     for job in "123":
         out = tmp_path / "jobs" / job
@@ -100,7 +106,7 @@ def test_kill_9_loses_nothing_that_is_in_the_index(corpus, packed, tmp_path):
     assert after.startswith(archive)  # nothing was made again
 
 
-def test_what_was_skipped_is_reported_with_the_reason(exp, tmp_path, caplog):
+def test_what_was_skipped_is_reported_with_the_reason(exp, tmp_path, caplog, capsys):
     def wav(name, samples, rate=16000):
         path = tmp_path / f"{name}.wav"
         soundfile.write(path, np.asarray(samples), rate, subtype="FLOAT")
@@ -133,6 +139,7 @@ def test_what_was_skipped_is_reported_with_the_reason(exp, tmp_path, caplog):
     for key, reason in (("empty", "not empty"), ("inf", "infinite"), ("nan", "NaN")):
         assert reason in reasons[key]
     assert "truncated: " in reasons["truncated"] and "No such" in reasons["zmissing"]
+    assert re.search(r"9/9 .* 0\.00 h, [\d.]+ h/h", capsys.readouterr().err)
     assert "4 items done, 5 skipped: empty inf nan truncated zmissing" in caplog.text
     scp.write_text(f"only {paths['nan']}\n")
     with pytest.raises(ValueError, match="all 1 items were skipped: only"):
