@@ -68,7 +68,9 @@ def test_bad_audio_is_refused(codec, wav, message):
     ("codes", "message"),
     [
         (torch.full((3, 2), 8), "do they belong to this model"),
+        (torch.full((3, 2), -1), r"\[-1, -1\]; expected \[0, 7\]"),
         (torch.zeros(4, 2, dtype=torch.long), "at most 3"),
+        (torch.zeros(0, 2, dtype=torch.long), "0 layers; expected at least 1"),
         (torch.zeros(3, 0, dtype=torch.long), "at least 1"),
         (torch.zeros(3, 2), "expected integers"),
     ],
