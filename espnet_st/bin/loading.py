@@ -149,7 +149,7 @@ def load_codec(
                 f"{files.config} is of codec {config.get('codec')!r}; "
                 "expected 'speechtokenizer'"
             )
-        given = config["codec_conf"]
+        given = config.get("codec_conf") or {}
         conf = {"sample_rate": 16000, "dimension": 1024, "semantic_dimension": 768}
         known = inspect.signature(Generator).parameters
         conf |= {key: given[key] for key in known if key in given}

@@ -42,6 +42,14 @@ OPTIONS: dict[str, tuple[type, tuple[str, ...]]] = {
 """Options of `config.json` that shape the model: type, and blocks of our `codec_conf`
 that hold them under the same name."""
 
+MAY_BE_NONE = ("lstm_layers", "n_residual_layers")
+EXPECTED = {
+    int: "a positive integer",
+    bool: "true or false",
+    str: "a name",
+    list: "positive integers",
+}
+
 ACTIVATIONS = {"ELU": "elu", "Snake": "snake"}
 
 RENAMES = (
@@ -79,10 +87,10 @@ def conf_from_official(config: Mapping[str, Any]) -> dict[str, Any]:
     conf: dict[str, Any] = {"encoder": "seanet", "decoder": "seanet"}
     for option, (kind, blocks) in OPTIONS.items():
         value = config[option]
-        if type(value) is not kind or (option == "strides" and not _positive(value)):
+        if type(value) is not kind or not _possible(option, value):
             raise ValueError(
                 f"the official configuration has {option}: {value!r}; expected "
-                f"{'positive integers' if kind is list else kind.__name__}"
+                f"{EXPECTED[kind]}"
             )
         if option == "activation" and value not in ACTIVATIONS:
             raise ValueError(
@@ -97,8 +105,13 @@ def conf_from_official(config: Mapping[str, Any]) -> dict[str, Any]:
     return conf
 
 
-def _positive(values: list[Any]) -> bool:
-    return bool(values) and all(type(v) is int and v > 0 for v in values)
+def _possible(option: str, value: Any) -> bool:
+    """Whether a value of the right type makes sense."""
+    if isinstance(value, list):
+        return bool(value) and all(type(v) is int and v > 0 for v in value)
+    if type(value) is int:
+        return value > 0 or (value == 0 and option in MAY_BE_NONE)
+    return True
 
 
 def conf_to_official(conf: Mapping[str, Any]) -> dict[str, Any]:

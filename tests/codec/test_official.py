@@ -245,7 +245,9 @@ def test_a_hostile_checkpoint_is_not_run(tmp_path):
         ("[]", r"lacks \['sample_rate', "),
         (json.dumps(dict(list(SMALL.items())[1:])), r"lacks \['sample_rate'\]"),
         (json.dumps(SMALL | {"activation": "GELU"}), r"'GELU' is unknown.*Snake"),
-        (json.dumps(SMALL | {"n_filters": "4"}), "n_filters: '4'; expected int"),
+        (json.dumps(SMALL | {"n_filters": "4"}), "n_filters: '4'; expected a positive"),
+        (json.dumps(SMALL | {"n_q": -1}), "n_q: -1; expected a positive integer"),
+        (json.dumps(SMALL | {"bidirectional": 1}), "bidirectional: 1; expected true"),
         (json.dumps(SMALL | {"strides": [8, 0]}), "expected positive integers"),
     ],
 )
