@@ -5,18 +5,21 @@ import os
 import pickle
 
 import pytest
+import soundfile
 import torch
 import yaml
 from speechtokenizer import SpeechTokenizer as Official
 
 from espnet_st.bin.codec_inference import AudioCoding
 from espnet_st.bin.convert import main as convert
+from espnet_st.bin.tokenize import main as tokenize
 from espnet_st.codec.generator import Generator
 from espnet_st.codec.official import (
     conf_from_official,
     conf_to_official,
     official_names,
 )
+from espnet_st.codes import CodesReader
 
 RELEASE = {
     "sample_rate": 16000,
@@ -90,6 +93,20 @@ def test_a_release_gives_the_official_codes_and_samples(case, seed, tmp_path):
     codes = codec.encode(wav)
     assert torch.equal(codes, expected) and codes.unique().numel() > 8
     torch.testing.assert_close(codec.decode(codes[:3]), decoded, rtol=1e-5, atol=1e-6)
+
+
+def test_a_release_tokenizes_in_half_precision(tmp_path):
+    make_release(tmp_path, SMALL | {"dimension": 64, "n_filters": 16})
+    soundfile.write(tmp_path / "a.wav", 0.2 * noise(1, 32000)[0, 0].numpy(), 16000)
+    (tmp_path / "wav.scp").write_text(f"a {tmp_path / 'a.wav'}\n")
+    codes = []
+    for dtype in ("float32", "bfloat16"):
+        out = str(tmp_path / dtype)
+        command = ["--codec", str(tmp_path), "--wav_scp", str(tmp_path / "wav.scp")]
+        tokenize([*command, "--output_dir", out, "--dtype", dtype])
+        codes.append(CodesReader(f"{out}/codes.scp")["a"])
+    assert 0.8 < (codes[0] == codes[1])[0].float().mean()
+    assert not torch.equal(*codes)  # it was another precision indeed
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -65,11 +65,6 @@ def test_batching_jobs_and_format_change_no_code(corpus, codec, tmp_path):
     assert equal(codes_in(packed), made)
     tokenize([*corpus, "--output_dir", str(tmp_path / "single"), "--batch_size", "1"])
     assert equal(codes_in(tmp_path / "single"), made)
-    half = tmp_path / "half"
-    tokenize([*corpus, "--output_dir", str(half), "--dtype", "bfloat16"])
-    codes = codes_in(half)
-    agreement = torch.cat([(codes[key] == made[key])[0] for key in made]).float().mean()
-    assert 0.9 < agreement < 1
     parts = {}
     for job in "123":
         out = tmp_path / "jobs" / job
