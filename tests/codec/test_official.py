@@ -61,17 +61,21 @@ def noise(batch, samples):
 
 
 def make_release(directory, config, seed=0):
-    """An official model whose entries are frames of noise, and its directory."""
+    """An official model whose entries lie among its latents, and its directory."""
     torch.manual_seed(seed)
     model = Official(config).eval()
     for name, tensor in model.state_dict().items():
         if name.endswith((".alpha", ".cluster_size", ".embed_avg", ".inited")):
             tensor.uniform_(0.5, 2)
+    wav = noise(3, 16000)
     with torch.no_grad():
-        rest = model.encoder(noise(3, 16000)).transpose(1, 2).flatten(0, 1)
+        # Latents far from zero and near each other would make codes a toss-up.
+        last = model.encoder.model[-1].conv.conv
+        last.bias.sub_(model.encoder(wav).mean((0, 2)))
+        rest = model.encoder(wav).transpose(1, 2).flatten(0, 1)
     for layer in model.quantizer.vq.layers:
         book = layer._codebook
-        book.embed.copy_(rest[torch.randperm(len(rest))[: len(book.embed)]])
+        book.embed.normal_().mul_(rest.std(0))
         rest = rest - book.dequantize(book.quantize(rest))
     directory.mkdir(exist_ok=True)
     (directory / "config.json").write_text(json.dumps(config))
