@@ -146,9 +146,9 @@ def fetch(name: str) -> Path:
     try:
         # By default the zoo would write into its own package.
         zoo = ModelDownloader(Path.home() / ".cache" / "espnet_model_zoo")
-        if zoo.get_url(name=name) == "huggingface.co":
-            return Path(zoo.huggingface_download(name=name))
-        return Path(zoo.download(name=name))
+        if name.startswith("http") or zoo.query(name=name):
+            return Path(zoo.download(name=name))
+        return Path(zoo.huggingface_download(name=name))
     except Exception as error:
         # Names, network, hub and disk fail in as many ways; all mean this.
         raise ValueError(
