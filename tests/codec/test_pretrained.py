@@ -128,7 +128,9 @@ def home(tmp_path, monkeypatch):
     return tmp_path / "home"
 
 
-def test_an_archive_is_fetched_once_by_its_url(zipped, codec, home, tmp_path):
+def test_an_archive_is_fetched_once(zipped, codec, home, tmp_path, monkeypatch):
+    import espnet_model_zoo.downloader as zoo
+
     zipped()
 
     class Handler(http.server.SimpleHTTPRequestHandler):
@@ -143,9 +145,12 @@ def test_an_archive_is_fetched_once_by_its_url(zipped, codec, home, tmp_path):
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         url = f"http://127.0.0.1:{server.server_port}/codec.zip"
+        # The zoo's table, with a model of ours.
+        table = zoo.pd.DataFrame([{"name": "someone/codec", "url": url}])
+        monkeypatch.setattr(zoo.pd, "read_csv", lambda *_, **__: table)
         wav = torch.randn(4000)
-        for _ in range(2):
-            fetched = AudioCoding.from_pretrained(url)
+        for name in (url, url, "someone/codec"):
+            fetched = AudioCoding.from_pretrained(name)
             assert torch.equal(fetched.encode(wav), codec.encode(wav))
         assert Handler.asked.count("GET") == 1
         with pytest.raises(ValueError, match=r"no model of that name.*404"):
