@@ -2,17 +2,25 @@
 
 In memory codes are `(n_q, B, T)` int64, one utterance is `(n_q, T)`; on disk an
 utterance is a `(T, n_q)` matrix of a Kaldi archive, which stock ESPnet reads as
-`kaldi_ark`. Only this module permutes these axes; models do not live here.
+`kaldi_ark`, or a record of `packed`, which takes a third of that. Only this module
+permutes these axes; models do not live here.
 """
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import kaldiio
 import numpy as np
 import torch
+from kaldiio.matio import read_kaldi
+
+from espnet_st.packed import append_record, read_record
+
+PACKED = "codes.packed"
+"""Name of an archive of packed codes."""
 
 
 def check_codes(
@@ -118,26 +126,49 @@ class CodesReader(Mapping):
     """Codes of a `codes.scp`, loaded when asked for.
 
     Args:
-        scp: Lines of `utterance archive:offset`.
+        scp: Lines of `utterance archive:offset`, of Kaldi or packed archives.
 
     Raises:
-        ValueError: If the file is missing.
+        ValueError: If the file is missing, or a line is not of that form.
     """
 
     def __init__(self, scp: str | Path):
         if not Path(scp).is_file():
             raise ValueError(f"no codes at {scp}: tokenize that set first")
-        self._archive = kaldiio.load_scp(str(scp))
+        self._places: dict[str, str] = {}
+        for line in Path(scp).read_text(encoding="utf-8").splitlines():
+            utterance, _, place = line.strip().partition(" ")
+            if not place.rpartition(":")[2].isdigit():
+                raise ValueError(f"{scp}: {line!r} is not 'utterance archive:offset'")
+            self._places[utterance] = place.strip()
 
     def __getitem__(self, utterance: str) -> torch.Tensor:
-        """Codes (n_q, T) of an utterance; KeyError if it is not there."""
-        return from_disk(self._archive[utterance])
+        """Codes (n_q, T) of an utterance; KeyError if it is not there.
+
+        Raises:
+            ValueError: If the archive is missing, truncated or damaged.
+        """
+        archive, _, offset = self._places[utterance].rpartition(":")
+        if archive.endswith(PACKED):
+            return read_record(Path(archive), int(offset))
+        try:
+            with Path(archive).open("rb") as stream:
+                stream.seek(int(offset))
+                # kaldiio would run a pickle that it finds there.
+                if stream.read(2) != b"\0B":
+                    raise ValueError("it holds no Kaldi matrix")
+                stream.seek(int(offset))
+                return from_disk(read_kaldi(stream))
+        except (OSError, ValueError, AssertionError, struct.error) as error:
+            raise ValueError(
+                f"cannot read codes of {utterance} at {archive}:{offset}: {error}"
+            ) from error
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._archive)
+        return iter(self._places)
 
     def __len__(self) -> int:
-        return len(self._archive)
+        return len(self._places)
 
 
 class CodesWriter:
@@ -148,17 +179,30 @@ class CodesWriter:
 
     Args:
         directory: Where both files go; made if missing.
+        codebook_size: Entries per codebook, to pack codes into `codes.packed`; None
+            for a Kaldi archive.
+
+    Raises:
+        ValueError: If what is there is of the other format.
     """
 
-    def __init__(self, directory: str | Path):
+    def __init__(self, directory: str | Path, codebook_size: int | None = None):
         self._directory = Path(directory)
         self._directory.mkdir(parents=True, exist_ok=True)
-        self._ark = self._directory / "codes.ark"
+        self._codebook_size = codebook_size
+        self._ark = self._directory / ("codes.ark" if codebook_size is None else PACKED)
         self._scp = self._directory / "codes.scp"
         self.done: set[str] = set()
         if self._scp.is_file():
-            self._write_index(self._whole_lines())
-            self.done = {line.split(maxsplit=1)[0] for line in self._whole_lines()}
+            lines = self._whole_lines()
+            archives = {line.rpartition(":")[0] for line in lines}
+            if not all(archive.endswith(self._ark.name) for archive in archives):
+                raise ValueError(
+                    f"{self._scp} is not of {self._ark.name}: it was written in the "
+                    "other format; remove it or choose another directory"
+                )
+            self._write_index(lines)
+            self.done = {line.split(maxsplit=1)[0] for line in lines}
 
     def __enter__(self) -> CodesWriter:
         return self
@@ -168,12 +212,21 @@ class CodesWriter:
             self._write_index(sorted(self._whole_lines()))
 
     def __setitem__(self, utterance: str, codes: torch.Tensor) -> None:
-        """Append the codes (n_q, T) of an utterance; ValueError if it is there."""
+        """Append the codes (n_q, T) of an utterance.
+
+        Raises:
+            ValueError: If it is there already, or a code does not fit the bits.
+        """
         if utterance in self.done:
             raise ValueError(f"{utterance} is already in {self._scp}")
-        kaldiio.save_ark(
-            str(self._ark), {utterance: to_disk(codes)}, scp=str(self._scp), append=True
-        )
+        if self._codebook_size is None:
+            entry = {utterance: to_disk(codes)}
+            kaldiio.save_ark(str(self._ark), entry, scp=str(self._scp), append=True)
+        else:
+            check_codes(codes, self._codebook_size)
+            offset = append_record(self._ark, codes, self._codebook_size)
+            with self._scp.open("a", encoding="utf-8") as scp:
+                scp.write(f"{utterance} {self._ark}:{offset}\n")
         self.done.add(utterance)
 
     def _whole_lines(self) -> list[str]:

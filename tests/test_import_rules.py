@@ -10,6 +10,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "espnet_st"
 ROOMS = {
+    "packed",
     "codes",
     "codec",
     "uslm",
@@ -21,7 +22,8 @@ ROOMS = {
 }
 # Rooms that a room may import, and packages of ESPnet.
 MAY = {
-    "codes": (set(), set()),
+    "packed": (set(), set()),
+    "codes": ({"packed"}, set()),
     # ESPnet's own codecs, too, take their discriminators from its GAN-TTS.
     "codec": ({"codes"}, {"espnet2.gan_codec", "espnet2.gan_tts.hifigan"}),
     "uslm": ({"codes"}, {"espnet2.tts"}),

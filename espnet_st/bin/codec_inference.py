@@ -14,35 +14,22 @@ import torch
 from espnet_st.bin.audio import prepare_audio, read_index
 from espnet_st.bin.decoding import decode_set
 from espnet_st.bin.jobs import codec_parser, parse_job
-from espnet_st.bin.loading import (
-    find_checkpoint,
-    load_state,
-    load_strictly,
-    read_config,
-)
+from espnet_st.bin.loading import GENERATOR, load_codec, load_strictly
 from espnet_st.codec.generator import Generator
 from espnet_st.codec.layers import frames_of
 from espnet_st.codes import CodesReader, check_codes, pad_codes
-
-GENERATOR_KEYS = (
-    "sample_rate",
-    "dimension",
-    "semantic_dimension",
-    "encoder",
-    "encoder_conf",
-    "decoder",
-    "decoder_conf",
-    "quantizer_conf",
-)
 
 
 class AudioCoding:
     """A trained codec.
 
     Args:
-        train_config: The `config.yaml` of the training run.
+        train_config: The `config.yaml` of the training run, or what `from_pretrained`
+            takes.
         model_file: Its checkpoint; by default the best one beside the config.
         device: Where to run.
+        dtype: Precision in encoding, `float32` or `bfloat16`; distances to codebook
+            entries are always in float32.
 
     Raises:
         ValueError: If a file is missing or does not fit.
@@ -53,35 +40,31 @@ class AudioCoding:
         train_config: str | Path,
         model_file: str | Path | None = None,
         device: str = "cpu",
+        dtype: str = "float32",
     ):
-        train_config = Path(train_config)
-        config = read_config(train_config)
-        if config.get("codec") != "speechtokenizer":
-            raise ValueError(
-                f"{train_config} is of codec {config.get('codec')!r}; "
-                "expected 'speechtokenizer'"
-            )
-        checkpoint = Path(model_file or find_checkpoint(train_config.parent))
-        conf = config["codec_conf"]
-        defaults = {"sample_rate": 16000, "dimension": 1024, "semantic_dimension": 768}
-        self.generator = Generator(
-            **(defaults | {key: conf[key] for key in GENERATOR_KEYS if key in conf})
-        )
-        load_strictly(self.generator, load_state(checkpoint), "codec.generator.")
+        conf, state = load_codec(train_config, model_file)
+        self.generator = Generator(**conf)
+        load_strictly(self.generator, state, GENERATOR)
         self.generator.eval().requires_grad_(False).to(device)
         self.device = device
+        self.dtype = getattr(torch, dtype)
 
     @classmethod
-    def from_pretrained(cls, directory: str | Path, device: str = "cpu") -> AudioCoding:
-        """The codec of an experiment directory.
+    def from_pretrained(
+        cls, source: str | Path, device: str = "cpu", dtype: str = "float32"
+    ) -> AudioCoding:
+        """The codec of an experiment directory, or of another source.
+
+        Args:
+            source: Also the directory of an official release, an archive made by
+                ESPnet's `pack`, a name in ESPnet's model zoo, or an archive's URL.
+            device: Where to run.
+            dtype: See the class.
 
         Raises:
-            ValueError: If it is not one.
+            ValueError: If it is none of these.
         """
-        directory = Path(directory)
-        if not directory.is_dir():
-            raise ValueError(f"no directory {directory}: give that of a trained codec")
-        return cls(directory / "config.yaml", device=device)
+        return cls(source, device=device, dtype=dtype)
 
     @property
     def sample_rate(self) -> int:
@@ -143,9 +126,12 @@ class AudioCoding:
         lengths = torch.tensor([len(wav) for wav in ready])
         batch = torch.nn.utils.rnn.pad_sequence(ready, batch_first=True)[:, None]
         ragged = None if bool((lengths == lengths[0]).all()) else lengths
-        codes = self.generator.encode(
-            batch.to(self.device), None if ragged is None else ragged.to(self.device)
-        ).cpu()
+        ragged = None if ragged is None else ragged.to(self.device)
+        half = self.dtype != torch.float32
+        kind = torch.device(self.device).type
+        with torch.autocast(kind, torch.bfloat16, enabled=half):
+            latent = self.generator.encoder(batch.to(self.device), ragged)
+        codes = self.generator.quantizer.encode(latent.float()).cpu()
         n_frames = [frames_of(len(wav), self.hop_length) for wav in ready]
         return [codes[:, i, :count].clone() for i, count in enumerate(n_frames)]
 

@@ -4,22 +4,34 @@ from __future__ import annotations
 
 import argparse
 import logging
+import math
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import TypeVar
 
 Item = TypeVar("Item")
 
 
 class Skipped:
-    """Items that a job could not do, by name and reason."""
+    """Items that a job could not do, by name and reason.
 
-    def __init__(self) -> None:
+    Args:
+        report: A file to write `name reason` lines to as well, from its beginning.
+    """
+
+    def __init__(self, report: Path | None = None) -> None:
         self.reasons: dict[str, str] = {}
+        self._report = report
+        if report is not None:
+            report.write_text("", encoding="utf-8")
 
     def add(self, name: str, error: Exception) -> None:
         """Note that `name` failed, and log why."""
-        self.reasons[name] = str(error)
+        self.reasons[name] = " ".join(str(error).split())
         logging.warning("skipped %s: %s", name, error)
+        if self._report is not None:
+            with self._report.open("a", encoding="utf-8") as report:
+                report.write(f"{name} {self.reasons[name]}\n")
 
     def finish(self, done: int) -> None:
         """Log the count.
@@ -37,18 +49,30 @@ class Skipped:
 
 
 def batches(
-    items: Sequence[Item], size: Callable[[Item], int], batch_size: int
+    items: Sequence[Item],
+    size: Callable[[Item], int],
+    batch_size: int,
+    batch_bins: float = math.inf,
 ) -> Iterator[list[Item]]:
     """Batches of items of similar size, the largest first.
 
     Args:
         items: What to batch.
         size: Length of an item.
-        batch_size: Items per batch.
+        batch_size: Items per batch, at most.
+        batch_bins: Sum of lengths per batch, at most, padding included; an item that is
+            longer is alone.
     """
-    ordered = sorted(items, key=size, reverse=True)
-    for start in range(0, len(ordered), batch_size):
-        yield list(ordered[start : start + batch_size])
+    batch: list[Item] = []
+    longest = 0
+    for item in sorted(items, key=size, reverse=True):
+        if len(batch) == batch_size or longest * (len(batch) + 1) > batch_bins:
+            yield batch
+            batch = []
+        longest = longest if batch else size(item)
+        batch.append(item)
+    if batch:
+        yield batch
 
 
 def setup_logging() -> None:
@@ -65,7 +89,9 @@ def codec_parser(description: str) -> argparse.ArgumentParser:
         description=description,
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    parser.add_argument("--codec", required=True, help="directory of a trained codec")
+    parser.add_argument(
+        "--codec", required=True, help="directory, packed zip or name of a codec"
+    )
     parser.add_argument("--output_dir", required=True, help="where results go")
     parser.add_argument("--batch_size", type=int, default=8, help="utterances at once")
     parser.add_argument("--ngpu", type=int, default=0, help="1 to use a GPU")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,14 @@ from typing import Any
 import torch
 import yaml
 from torch import nn
+
+from espnet_st.bin.pretrained import model_files
+from espnet_st.codec.generator import Generator
+from espnet_st.codec.official import (
+    conf_from_official,
+    official_names,
+    state_from_official,
+)
 
 CHECKPOINTS = (
     "valid.*.ave.pth",
@@ -18,6 +28,12 @@ CHECKPOINTS = (
     "latest.pth",
 )
 """Names that ESPnet gives its checkpoints, the preferred first."""
+
+OFFICIAL_CHECKPOINT = "SpeechTokenizer.pt"
+"""Name of the official release's checkpoint, a bare state dict beside `config.json`."""
+
+GENERATOR = "codec.generator."
+"""What the names of a codec's tensors start with in an ESPnet checkpoint."""
 
 
 def find_checkpoint(directory: Path) -> Path:
@@ -68,6 +84,32 @@ def load_state(path: Path) -> dict[str, torch.Tensor]:
     return dict(state)
 
 
+def check_state(
+    expected: Mapping[str, torch.Tensor], state: Mapping[str, torch.Tensor]
+) -> None:
+    """Refuse a state dict that is not what a model expects.
+
+    Args:
+        expected: The model's tensors; they may be on the meta device.
+        state: What was loaded.
+
+    Raises:
+        ValueError: If any tensor is missing, unexpected or of another shape.
+    """
+    problems = [f"missing {key}" for key in expected if key not in state]
+    problems += [f"unexpected {key}" for key in state if key not in expected]
+    problems += [
+        f"{key} is {tuple(state[key].shape)}, expected {tuple(tensor.shape)}"
+        for key, tensor in expected.items()
+        if key in state and state[key].shape != tensor.shape
+    ]
+    if problems:
+        shown = "; ".join(problems[:10])
+        raise ValueError(
+            f"the checkpoint does not fit the model, {len(problems)} tensors: {shown}"
+        )
+
+
 def load_strictly(
     module: nn.Module, state: Mapping[str, torch.Tensor], prefix: str = ""
 ) -> None:
@@ -76,18 +118,58 @@ def load_strictly(
     Raises:
         ValueError: If any is missing, unexpected or of another shape.
     """
-    own = {key[len(prefix) :]: v for key, v in state.items() if key.startswith(prefix)}
-    expected = module.state_dict()
-    problems = [f"missing {prefix}{key}" for key in expected if key not in own]
-    problems += [f"unexpected {prefix}{key}" for key in own if key not in expected]
-    problems += [
-        f"{prefix}{key} is {tuple(own[key].shape)}, expected {tuple(tensor.shape)}"
-        for key, tensor in expected.items()
-        if key in own and own[key].shape != tensor.shape
-    ]
-    if problems:
-        shown = "; ".join(problems[:10])
+    own = {key: value for key, value in state.items() if key.startswith(prefix)}
+    check_state({prefix + key: v for key, v in module.state_dict().items()}, own)
+    module.load_state_dict({key[len(prefix) :]: value for key, value in own.items()})
+
+
+def load_codec(
+    source: str | Path, model_file: str | Path | None = None
+) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    """A trained codec's configuration and tensors, of ESPnet or official.
+
+    Args:
+        source: See `pretrained.model_files`.
+        model_file: The checkpoint; by default the one that `source` has.
+
+    Returns:
+        Arguments of `Generator`, and its tensors under the names that they have in an
+        ESPnet checkpoint, `codec.generator.*`; an official one is checked already.
+
+    Raises:
+        ValueError: If there is no such codec, or a file of it is missing or damaged.
+    """
+    with model_files(source) as files:
+        model_file = model_file or files.checkpoint
+        if files.config.suffix == ".json":
+            return _load_official(files.config, model_file)
+        config = read_config(files.config)
+        if config.get("codec") != "speechtokenizer":
+            raise ValueError(
+                f"{files.config} is of codec {config.get('codec')!r}; "
+                "expected 'speechtokenizer'"
+            )
+        given = config.get("codec_conf") or {}
+        conf = {"sample_rate": 16000, "dimension": 1024, "semantic_dimension": 768}
+        known = inspect.signature(Generator).parameters
+        conf |= {key: given[key] for key in known if key in given}
+        checkpoint = Path(model_file or find_checkpoint(files.config.parent))
+        return conf, load_state(checkpoint)
+
+
+def _load_official(
+    config: Path, model_file: str | Path | None
+) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    try:
+        conf = conf_from_official(json.loads(config.read_text(encoding="utf-8")))
+    except (OSError, TypeError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise ValueError(
-            f"the checkpoint does not fit the model, {len(problems)} tensors: {shown}"
-        )
-    module.load_state_dict(own)
+            f"{config} is not a readable configuration: {error}"
+        ) from error
+    with torch.device("meta"):
+        generator = Generator(**conf)
+    shapes, names = generator.state_dict(), official_names(generator)
+    state = load_state(Path(model_file or config.with_name(OFFICIAL_CHECKPOINT)))
+    check_state({name: shapes[key] for key, name in names.items()}, state)
+    ours = state_from_official(state, generator)
+    return conf, {GENERATOR + key: tensor for key, tensor in ours.items()}

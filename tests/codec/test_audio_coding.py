@@ -4,43 +4,11 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-import yaml
 
 from espnet_st.bin.codec_inference import AudioCoding
 from espnet_st.bin.codec_inference import main as decode_main
 from espnet_st.bin.tokenize import main as tokenize_main
-from espnet_st.codec.generator import Generator
 from espnet_st.codes import CodesReader
-
-CONF = {
-    "sample_rate": 16000,
-    "dimension": 16,
-    "semantic_dimension": 8,
-    "encoder": "spectral",
-    "decoder": "spectral",
-    "encoder_conf": {"channels": 16, "hidden": 16, "n_mels": 20, "n_blocks": 1},
-    "decoder_conf": {"channels": 16, "hidden": 16, "n_blocks": 1},
-    "quantizer_conf": {"n_q": 3, "codebook_size": 8},
-}
-
-
-@pytest.fixture(scope="module")
-def exp(tmp_path_factory):
-    """An experiment directory as ESPnet leaves it."""
-    directory = tmp_path_factory.mktemp("exp")
-    torch.manual_seed(0)
-    generator = Generator(**CONF).train()
-    generator.quantizer(generator.encoder(torch.randn(4, 1, 8000), None))
-    state = {f"codec.generator.{k}": v for k, v in generator.state_dict().items()}
-    torch.save(state, directory / "train.total_count.best.pth")
-    config = {"codec": "speechtokenizer", "codec_conf": CONF | {"lambda_mel": 3.0}}
-    (directory / "config.yaml").write_text(yaml.safe_dump(config))
-    return directory
-
-
-@pytest.fixture(scope="module")
-def codec(exp):
-    return AudioCoding.from_pretrained(exp)
 
 
 def test_contract(codec):
@@ -100,7 +68,9 @@ def test_bad_audio_is_refused(codec, wav, message):
     ("codes", "message"),
     [
         (torch.full((3, 2), 8), "do they belong to this model"),
+        (torch.full((3, 2), -1), r"\[-1, -1\]; expected \[0, 7\]"),
         (torch.zeros(4, 2, dtype=torch.long), "at most 3"),
+        (torch.zeros(0, 2, dtype=torch.long), "0 layers; expected at least 1"),
         (torch.zeros(3, 0, dtype=torch.long), "at least 1"),
         (torch.zeros(3, 2), "expected integers"),
     ],

@@ -196,15 +196,21 @@ stage_4() {
 }
 
 tokenize() {
-    local name=$1 exp=$2 codes=$3 set raw out file
+    local name=$1 exp=$2 codes=$3 set raw out n file
     need 4 "${exp}/latest.pth"
     for set in "${train_set}" "${valid_set}" "${test_set}"; do
-        raw=${dumpdir}/raw/${set} out=${codes}/${set}
+        raw=${dumpdir}/raw/${set} out=${codes}/${set} n=1
         need 2 "${raw}/wav.scp"
-        made "${out}" "${exp}/latest.pth" "${raw}/wav.scp" && continue
-        submit "${name}: tokenize ${set}" 1 "${out}/tokenize.log" \
+        [ "${ngpu}" -gt 0 ] || n=$(jobs_for "${raw}/wav.scp")
+        made "${out}" "${exp}/latest.pth" "${raw}/wav.scp" "${n} jobs" && continue
+        submit "${name}: tokenize ${set}" "${n}" "${out}/logdir/tokenize.JOB.log" \
             "${python}" -m espnet_st.bin.tokenize --wav_scp "${raw}/wav.scp" --codec "${exp}" \
-            --output_dir "${out}" --batch_size "${tokenize_batch_size}" --ngpu "${ngpu}"
+            --output_dir "${out}/logdir/JOB" --nj "${n}" --job JOB \
+            --batch_size "${tokenize_batch_size}" --ngpu "${ngpu}"
+        gather "${n}" "${out}/logdir" codes.scp "${out}/codes.scp"
+        LC_ALL=C sort -o "${out}/codes.scp" "${out}/codes.scp"
+        cat "${out}/logdir/"*/skipped.txt >"${out}/skipped.txt"
+        cp "${out}/logdir/1/codebooks.npy" "${out}"
         for file in text utt2spk; do
             [ ! -e "${raw}/${file}" ] || keep_keys "${out}/codes.scp" "${raw}/${file}" "${out}/${file}"
         done
