@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
-
-from torch import nn
 
 
 def build_part(
     what: str,
-    choices: Mapping[str, type[nn.Module]],
+    choices: Mapping[str, Callable[..., Any]],
     name: str,
     conf: Mapping[str, Any] | None,
     **fixed: Any,
-) -> nn.Module:
+) -> Any:
     """Build the part called `name` with the options of its YAML block.
 
     Args:

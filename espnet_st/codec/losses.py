@@ -1,4 +1,7 @@
-"""The losses of sections 3.2 and 3.3, as functions of tensors."""
+"""The losses of section 3.3, as functions of tensors, but for L_distill.
+
+That is in `distillation.py`.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cosine_similarity, cross_entropy, logsigmoid, relu
+from torch.nn.functional import relu
 from torchaudio.functional import melscale_fbanks
 
 Judgements = list[list[Tensor]]
@@ -63,12 +66,13 @@ class MelLoss(nn.Module):
 
         The L2 norm is over the bands of a frame, divided by the root of their number.
         """
-        loss = fake.new_zeros(())
-        for size in self.sizes:
-            difference = self.spectrogram(real, size) - self.spectrogram(fake, size)
-            # The small constant keeps the root's gradient finite at zero.
-            norm = (difference.square().mean(-1) + 1e-12).sqrt()
-            loss = loss + difference.abs().mean() + norm.mean()
+        loss = torch.zeros((), device=fake.device)
+        with torch.autocast(fake.device.type, enabled=False):
+            for size in self.sizes:
+                difference = self.spectrogram(real, size) - self.spectrogram(fake, size)
+                # The small constant keeps the root's gradient finite at zero.
+                norm = (difference.square().mean(-1) + 1e-12).sqrt()
+                loss = loss + difference.abs().mean() + norm.mean()
         return loss / len(self.sizes)
 
 
@@ -93,31 +97,3 @@ def feature_matching_loss(real: Judgements, fake: Judgements) -> Tensor:
         for r, f in zip(reals[:-1], fakes[:-1])
     ]
     return torch.stack(losses).mean()
-
-
-def distillation_loss(projected: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor]:
-    """Continuous distillation along the time axis: equation 4, with its minus sign.
-
-    Args:
-        projected: A q_1, (B, T, S).
-        teacher: s, (B, T, S).
-
-    Returns:
-        Mean over frames of -log sigmoid(cos(A q_1, s)), and the mean cosine.
-    """
-    cosine = cosine_similarity(projected.float(), teacher.float(), dim=-1)
-    return -logsigmoid(cosine).mean(), cosine.mean()
-
-
-def pseudo_label_loss(logits: Tensor, units: Tensor) -> tuple[Tensor, Tensor]:
-    """Pseudo-label distillation: equation 5.
-
-    Args:
-        logits: A q_1, (B, T, units).
-        units: The teacher's units (B, T).
-
-    Returns:
-        Mean cross-entropy, and the share of frames whose unit is predicted.
-    """
-    loss = cross_entropy(logits.float().transpose(1, 2), units)
-    return loss, (logits.argmax(-1) == units).float().mean()

@@ -30,6 +30,14 @@ def _distributed() -> bool:
     return torch.distributed.is_available() and torch.distributed.is_initialized()
 
 
+def all_finite(x: Tensor) -> bool:
+    """Whether `x` is finite, in each process of a distributed run."""
+    finite = x.isfinite().all().float()
+    if _distributed():
+        torch.distributed.all_reduce(finite, torch.distributed.ReduceOp.MIN)
+    return bool(finite)
+
+
 def sample_rows(x: Tensor, count: int) -> Tensor:
     """`count` random rows of `x` (N, D), each once where N allows it."""
     if x.shape[0] >= count:
@@ -40,7 +48,10 @@ def sample_rows(x: Tensor, count: int) -> Tensor:
 def nearest(x: Tensor, entries: Tensor) -> Tensor:
     """Index (N,) of the entry (of K, D) nearest to each row of `x` (N, D)."""
     # argmin |x - e|^2 = argmax x.e - |e|^2 / 2
-    return torch.addmm(-0.5 * entries.square().sum(1), x, entries.t()).argmax(1)
+    offset = -0.5 * entries.square().sum(1)
+    # In half precision neighbouring entries could not be told apart.
+    with torch.autocast(x.device.type, enabled=False):
+        return torch.addmm(offset, x.to(entries.dtype), entries.t()).argmax(1)
 
 
 def totals(x: Tensor, index: Tensor, size: int) -> tuple[Tensor, Tensor]:
@@ -180,23 +191,24 @@ class ResidualVectorQuantizer(nn.Module):
         )
 
     def forward(self, latent: Tensor) -> Quantized:
-        """Quantize, and in training update the codebooks.
+        """Quantize, and in training update the codebooks, unless a value is not finite.
 
         Args:
             latent: (B, D, T).
         """
         batch, dimension, _ = latent.shape
         rows = latent.transpose(1, 2).reshape(-1, dimension).float()  # (B * T, D)
+        learning = self.training and all_finite(rows)
         residual = rows
         outputs, codes, commitment = [], [], rows.new_zeros(())
         for codebook in self.layers:
             vectors = residual.detach()
-            if self.training and not codebook.initialised:
+            if learning and not codebook.initialised:
                 codebook.initialise(vectors)
             index = nearest(vectors, codebook.entries)
             output = embedding(index, codebook.entries)
             commitment = commitment + mse_loss(residual, output)
-            if self.training:
+            if learning:
                 codebook.update(vectors, index)
             # Straight through: the gradient of the output is that of the input.
             output = residual + (output - residual).detach()

@@ -11,14 +11,13 @@ from espnet2.torch_utils.device_funcs import force_gatherable
 from torch import Tensor
 
 from espnet_st.codec.build import build_part
+from espnet_st.codec.distillation import Distillation
 from espnet_st.codec.generator import Generator
 from espnet_st.codec.losses import (
     MelLoss,
     adversarial_loss,
     discriminator_loss,
-    distillation_loss,
     feature_matching_loss,
-    pseudo_label_loss,
     time_loss,
 )
 from espnet_st.codec.quantizer import Quantized
@@ -26,9 +25,6 @@ from espnet_st.codec.quantizer import Quantized
 
 class SpeechTokenizer(AbsGANCodec):
     """A codec whose first quantizer is distilled from a semantic teacher.
-
-    The teacher runs on line, frozen; it is built when training first needs it and is
-    neither among the parameters nor in the checkpoint.
 
     Args:
         sample_rate: Hz.
@@ -42,6 +38,7 @@ class SpeechTokenizer(AbsGANCodec):
         discriminator_conf: Options of `discriminators.Discriminators`.
         mel_loss_conf: Options of `losses.MelLoss`.
         teacher_conf: Arguments of `teachers.build_teacher`: `name`, `layer`, ...
+        distill_conf: Options of `distillation.Distillation`: `axis`, `lambda_l1`.
         adversarial_start: Training steps before the discriminators take part.
         adversarial_samples: Samples of each item, at a random place, that they judge;
             None for all.
@@ -67,6 +64,7 @@ class SpeechTokenizer(AbsGANCodec):
         discriminator_conf: Mapping[str, Any] | None = None,
         mel_loss_conf: Mapping[str, Any] | None = None,
         teacher_conf: Mapping[str, Any] | None = None,
+        distill_conf: Mapping[str, Any] | None = None,
         adversarial_start: int = 0,
         adversarial_samples: int | None = None,
         lambda_time: float = 1.0,
@@ -108,9 +106,15 @@ class SpeechTokenizer(AbsGANCodec):
         self.adversarial_start = adversarial_start
         self.adversarial_samples = adversarial_samples
         self.register_buffer("steps", torch.zeros((), dtype=torch.long))
-        self._teacher_conf = dict(teacher_conf or {})
-        # In a tuple, the teacher is not registered as a part of this module.
-        self._teacher: tuple[torch.nn.Module, ...] = ()
+        self.distillation = build_part(
+            "distill",
+            {"distillation": Distillation},
+            "distillation",
+            distill_conf,
+            sample_rate=sample_rate,
+            hop_length=self.generator.hop_length,
+            teacher_conf=teacher_conf,
+        )
         self._cache: tuple[Tensor, Quantized] | None = None
 
     def meta_info(self) -> dict[str, Any]:
@@ -123,20 +127,31 @@ class SpeechTokenizer(AbsGANCodec):
         }
 
     def forward(
-        self, audio: Tensor, forward_generator: bool = True, **kwargs: Any
+        self,
+        audio: Tensor,
+        forward_generator: bool = True,
+        audio_lengths: Tensor | None = None,
+        teacher_rows: Tensor | None = None,
+        **kwargs: Any,
     ) -> dict[str, Any]:
         """One turn of ESPnet's `GANTrainer`.
 
         Args:
             audio: Waveforms (B, N).
             forward_generator: Whose turn it is.
+            audio_lengths: Samples of each item (B,), or None when all have N. Frames
+                beyond an item's end are not distilled; as silence they are coded.
+            teacher_rows: See `distillation.Distillation`, (B, N).
             kwargs: Ignored.
 
         Returns:
             `loss`, `stats`, `weight` and `optim_idx` (0 generator, 1 discriminator).
         """
-        turn = self._generator_turn if forward_generator else self._discriminator_turn
-        loss, stats = turn(audio.unsqueeze(1))
+        if forward_generator:
+            known = {"lengths": audio_lengths, "rows": teacher_rows}
+            loss, stats = self._generator_turn(audio.unsqueeze(1), known)
+        else:
+            loss, stats = self._discriminator_turn(audio.unsqueeze(1))
         stats = {key: value.detach() for key, value in stats.items()}
         loss, stats, weight = force_gatherable(
             (loss, stats, audio.shape[0]), audio.device
@@ -151,7 +166,7 @@ class SpeechTokenizer(AbsGANCodec):
     def _reconstruct(self, wav: Tensor) -> tuple[Tensor, Quantized]:
         quantized = self.generator.quantizer(self.generator.encoder(wav, None))
         fake = self.generator.decoder(quantized.sum, None)[..., : wav.shape[-1]]
-        return fake, quantized
+        return fake.float(), quantized
 
     def _generator_output(self, wav: Tensor) -> tuple[Tensor, Quantized]:
         """Reconstruct, once for the two turns that see the same batch."""
@@ -172,7 +187,9 @@ class SpeechTokenizer(AbsGANCodec):
         start = int(torch.randint(max(wav.shape[-1] - size, 0) + 1, ()))
         return slice(start, start + size)
 
-    def _generator_turn(self, wav: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    def _generator_turn(
+        self, wav: Tensor, known: Mapping[str, Tensor | None]
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         fake, quantized = self._generator_output(wav)
         terms = {
             "time_loss": self.lambda_time * time_loss(wav, fake),
@@ -190,7 +207,9 @@ class SpeechTokenizer(AbsGANCodec):
             )
         stats = {}
         if self.lambda_distill > 0:
-            distill_loss, agreement = self._distill(wav, quantized.first)
+            distill_loss, agreement = self.distillation(
+                self.generator.projection, quantized.first, wav[:, 0], **known
+            )
             terms["distill_loss"] = self.lambda_distill * distill_loss
             stats["distill_agreement"] = agreement
         loss = torch.stack(list(terms.values())).sum()
@@ -210,30 +229,6 @@ class SpeechTokenizer(AbsGANCodec):
                 self.discriminator(fake.detach()[..., part]),
             )
         return loss, {"discriminator_loss": loss}
-
-    def _distill(self, wav: Tensor, first: Tensor) -> tuple[Tensor, Tensor]:
-        """Distillation loss of the first layer (B, D, T) and its agreement."""
-        target = self._teach(wav[:, 0])
-        projected = self.generator.projection(first.transpose(1, 2))  # (B, T, S)
-        if target.is_floating_point():
-            return distillation_loss(projected, target)
-        return pseudo_label_loss(projected, target)
-
-    def _teach(self, wav: Tensor) -> Tensor:
-        """The teacher's features (B, T, S), or units (B, T), of waveforms (B, N)."""
-        if not self._teacher:
-            from espnet_st.codec.teachers import build_teacher
-
-            teacher = build_teacher(**self._teacher_conf).to(wav.device)
-            expected = self.generator.projection.out_features
-            if teacher.output_size != expected:
-                raise ValueError(
-                    f"the teacher's features have {teacher.output_size} dimensions; "
-                    f"set semantic_dimension, which is {expected}, to that"
-                )
-            self._teacher = (teacher,)
-        with torch.no_grad():
-            return self._teacher[0](wav)
 
     def encode(self, x: Tensor, **kwargs: Any) -> Tensor:
         """Codes (n_q, B, T) of waveforms (B, 1, N)."""

@@ -38,7 +38,7 @@ class Teacher(torch.nn.Module):
         super().__init__()
         self.weight = torch.nn.Parameter(torch.randn(320, 8), requires_grad=False)
 
-    def forward(self, wav):
+    def forward(self, wav, lengths=None):
         return wav.unfold(1, 320, 320) @ self.weight
 
 
@@ -46,7 +46,7 @@ def make(teacher=True, **conf) -> SpeechTokenizer:
     torch.manual_seed(0)
     model = SpeechTokenizer(**(TINY | conf))
     if teacher:
-        model._teacher = (Teacher(),)
+        model.distillation.teacher = Teacher()
     return model
 
 
@@ -62,7 +62,7 @@ def test_loss_is_the_weighted_sum_of_the_terms():
     torch.testing.assert_close(stats["generator_loss"], total)
     scaled = make(lambda_distill=3.0).eval()
     scaled.load_state_dict(model.state_dict())
-    scaled._teacher = model._teacher
+    scaled.distillation.teacher = model.distillation.teacher
     again = scaled(wav, forward_generator=True)["stats"]
     torch.testing.assert_close(again["distill_loss"], 3 * stats["distill_loss"])
 
@@ -117,7 +117,7 @@ def test_without_distillation_no_teacher_is_asked():
 def test_a_teacher_of_another_width_is_refused(monkeypatch):
     model = make(teacher=False, semantic_dimension=5)
     monkeypatch.setattr(
-        "espnet_st.codec.teachers.build_teacher", lambda **conf: Teacher()
+        "espnet_st.codec.distillation.build_teacher", lambda **conf: Teacher()
     )
     with pytest.raises(ValueError, match="set semantic_dimension, which is 5"):
         model(0.1 * torch.randn(2, 3200))
