@@ -9,12 +9,16 @@ from typing import Any
 import numpy as np
 import torch
 from espnet2.gan_codec.espnet_model import ESPnetGANCodecModel
-from espnet2.tasks.gan_codec import GANCodecTask
+from espnet2.tasks.gan_codec import GANCodecTask, codec_choices
 from torch import Tensor
 
+from espnet_st.codec.speechtokenizer import SpeechTokenizer
 from espnet_st.codec.teacher_features import TeacherFeatures
 from espnet_st.codec.teachers import HOP_LENGTH, SAMPLE_RATE
 from espnet_st.tasks.codec_trainer import CodecTrainer
+
+# The processes that ESPnet spawns for several GPUs import this module and no other.
+codec_choices.classes["speechtokenizer"] = SpeechTokenizer
 
 Preprocess = Callable[[str, dict[str, Any]], dict[str, np.ndarray]]
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from espnet_st.codec.distillation import Distillation
 from espnet_st.codec.teacher_backbones import HuggingFaceBackbone
 from espnet_st.codec.teacher_model import save_teacher
 from espnet_st.codec.teachers import (
@@ -231,6 +232,15 @@ def test_an_item_of_a_batch_gets_the_targets_that_it_gets_alone():
 def test_a_codec_of_24_khz_gets_its_own_frames(n):
     teacher = wrapped(tiny_model(), 0, sample_rate=24000)
     assert teacher(torch.randn(1, n)).shape == (1, -(-n // 480), 12)
+
+
+def test_a_codec_of_24_khz_can_be_taught(directory):
+    distillation = Distillation(24000, 480, {"name": str(directory)}, "dimension")
+    first = torch.randn(2, 4, 50, requires_grad=True)
+    loss, _ = distillation(torch.nn.Linear(4, 12), first, torch.randn(2, 24000))
+    loss.backward()
+    assert first.grad.abs().sum() > 0
+    assert distillation.teacher.sample_rate == 24000
 
 
 def test_24_khz_is_heard_as_16_khz_is_frame_by_frame():
