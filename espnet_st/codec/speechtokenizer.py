@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from espnet2.gan_codec.abs_gan_codec import AbsGANCodec
 from espnet2.torch_utils.device_funcs import force_gatherable
-from torch import Tensor
+from torch import Tensor, nn
 
 from espnet_st.codec.build import build_part
 from espnet_st.codec.distillation import Distillation
 from espnet_st.codec.generator import Generator
 from espnet_st.codec.losses import (
-    MelLoss,
-    adversarial_loss,
-    discriminator_loss,
-    feature_matching_loss,
+    choose_losses,
     time_loss,
 )
+from espnet_st.codec.mel_loss import LogMelLoss, MelLoss
 from espnet_st.codec.quantizer import Quantized
+
+
+@contextmanager
+def frozen(module: nn.Module) -> Iterator[None]:
+    """No gradients for a module's parameters; its input still gets its own."""
+    parameters = [p for p in module.parameters() if p.requires_grad]
+    for parameter in parameters:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in parameters:
+            parameter.requires_grad_(True)
 
 
 class SpeechTokenizer(AbsGANCodec):
@@ -36,7 +48,10 @@ class SpeechTokenizer(AbsGANCodec):
         decoder_conf: Options of the decoder.
         quantizer_conf: Options of `quantizer.ResidualVectorQuantizer`.
         discriminator_conf: Options of `discriminators.Discriminators`.
-        mel_loss_conf: Options of `losses.MelLoss`.
+        mel_loss: The form of L_f: `paper` or `release`.
+        mel_loss_conf: Options of `mel_loss.MelLoss` or `mel_loss.LogMelLoss`.
+        loss_conf: Arguments of `losses.choose_losses`: the forms of L_D and L_g, of
+            L_feat and of L_w.
         teacher_conf: Arguments of `teachers.build_teacher`: `name`, `layer`, ...
         distill_conf: Options of `distillation.Distillation`: `axis`, `lambda_l1`.
         adversarial_start: Training steps before the discriminators take part.
@@ -62,7 +77,9 @@ class SpeechTokenizer(AbsGANCodec):
         decoder_conf: Mapping[str, Any] | None = None,
         quantizer_conf: Mapping[str, Any] | None = None,
         discriminator_conf: Mapping[str, Any] | None = None,
+        mel_loss: str = "paper",
         mel_loss_conf: Mapping[str, Any] | None = None,
+        loss_conf: Mapping[str, Any] | None = None,
         teacher_conf: Mapping[str, Any] | None = None,
         distill_conf: Mapping[str, Any] | None = None,
         adversarial_start: int = 0,
@@ -95,8 +112,13 @@ class SpeechTokenizer(AbsGANCodec):
             discriminator_conf,
         )
         self.mel_loss = build_part(
-            "mel_loss", {"mel": MelLoss}, "mel", mel_loss_conf, sample_rate=sample_rate
+            "mel_loss",
+            {"paper": MelLoss, "release": LogMelLoss},
+            mel_loss,
+            mel_loss_conf,
+            sample_rate=sample_rate,
         )
+        self.losses = build_part("loss", {"all": choose_losses}, "all", loss_conf)
         self.lambda_time = lambda_time
         self.lambda_mel = lambda_mel
         self.lambda_adv = lambda_adv
@@ -179,7 +201,8 @@ class SpeechTokenizer(AbsGANCodec):
 
     @property
     def _adversarial(self) -> bool:
-        return bool(self.steps >= self.adversarial_start)
+        # Asking the device for the steps would wait for it.
+        return self.adversarial_start <= 0 or bool(self.steps >= self.adversarial_start)
 
     def _judged_part(self, wav: Tensor) -> slice:
         """The samples that the discriminators judge this time."""
@@ -194,16 +217,19 @@ class SpeechTokenizer(AbsGANCodec):
         terms = {
             "time_loss": self.lambda_time * time_loss(wav, fake),
             "mel_loss": self.lambda_mel * self.mel_loss(wav, fake),
-            "commit_loss": self.lambda_commit * quantized.commitment,
+            "commit_loss": self.lambda_commit
+            * self.losses.commitment(quantized.errors),
         }
         if self._adversarial:
             part = self._judged_part(wav)
-            judged_fake = self.discriminator(fake[..., part])
             with torch.no_grad():
                 judged_real = self.discriminator(wav[..., part])
-            terms["adv_loss"] = self.lambda_adv * adversarial_loss(judged_fake)
-            terms["feat_match_loss"] = self.lambda_feat_match * feature_matching_loss(
-                judged_real, judged_fake
+            with frozen(self.discriminator):
+                judged_fake = self.discriminator(fake[..., part])
+            terms["adv_loss"] = self.lambda_adv * self.losses.adversarial(judged_fake)
+            terms["feat_match_loss"] = (
+                self.lambda_feat_match
+                * self.losses.feature_matching(judged_real, judged_fake)
             )
         stats = {}
         if self.lambda_distill > 0:
@@ -213,9 +239,11 @@ class SpeechTokenizer(AbsGANCodec):
             terms["distill_loss"] = self.lambda_distill * distill_loss
             stats["distill_agreement"] = agreement
         loss = torch.stack(list(terms.values())).sum()
-        stats |= {"generator_loss": loss, **terms, **self.generator.quantizer.usage()}
+        usage = self.generator.quantizer.usage()
         if self.training:
+            self.generator.quantizer.warn_of_collapse(usage)
             self.steps += 1
+        stats |= {"generator_loss": loss, **terms, **usage}
         return loss, stats
 
     def _discriminator_turn(self, wav: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
@@ -224,10 +252,10 @@ class SpeechTokenizer(AbsGANCodec):
             loss = wav.new_zeros((), requires_grad=True)
         else:
             part = self._judged_part(wav)
-            loss = discriminator_loss(
-                self.discriminator(wav[..., part]),
-                self.discriminator(fake.detach()[..., part]),
+            real, fake = self.discriminator.judge_both(
+                wav[..., part], fake.detach()[..., part]
             )
+            loss = self.losses.discriminator(real, fake)
         return loss, {"discriminator_loss": loss}
 
     def encode(self, x: Tensor, **kwargs: Any) -> Tensor:

@@ -77,6 +77,8 @@ def test_each_turn_reaches_only_its_own_parameters():
     model(wav, forward_generator=True)["loss"].sum().backward()
     missing = [n for n, p in model.generator.named_parameters() if p.grad is None]
     assert not missing
+    assert all(p.grad is None for p in model.discriminator.parameters())
+    assert all(p.requires_grad for p in model.discriminator.parameters())
 
 
 def test_both_turns_see_one_reconstruction():
