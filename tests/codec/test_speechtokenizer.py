@@ -143,6 +143,33 @@ def test_distillation_alone_raises_the_cosine():
     assert float(out["stats"]["distill_loss"]) < -math.log(0.5)
 
 
+def test_the_objectives_are_those_named():
+    model = make(
+        teacher=False,
+        lambda_distill=0.0,
+        mel_loss="release",
+        mel_loss_conf={"sizes": [256], "hops": [64], "weights": [1.0]},
+        loss_conf={"adversarial": "least_squares", "commitment": "first_layer"},
+        discriminator_conf=TINY["discriminator_conf"] | {"official": True},
+    ).eval()
+    with pytest.raises(ValueError, match=r"loss_conf has unknown keys \['gan'\]"):
+        make(loss_conf={"gan": "hinge"})
+    wav = 0.1 * torch.randn(2, 3200)
+    with torch.no_grad():
+        fake, quantized = model._reconstruct(wav[:, None])
+        stats = model(wav)["stats"]
+        said = model.discriminator(fake)
+        expected = sum((1 - judgement.logits).square().mean() for judgement in said)
+        mel = model.mel_loss(wav[:, None], fake)
+    torch.testing.assert_close(stats["adv_loss"], expected[None])
+    torch.testing.assert_close(stats["mel_loss"], mel[None])
+    torch.testing.assert_close(stats["commit_loss"], quantized.errors.mean()[None])
+    kinds = [judgement.kind for judgement in said]
+    assert kinds == ["stft", "period", "scale"]
+    # As long as its input: HiFi-GAN's last kernel is 3, where ESPnet's is 2.
+    assert said[1].logits.shape[-1] == said[1].features[-1].flatten(2).shape[-1]
+
+
 def test_two_instances_share_no_defaults():
     first, second = SpeechTokenizer(**TINY), SpeechTokenizer(**TINY)
     with torch.no_grad():

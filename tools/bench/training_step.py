@@ -100,6 +100,12 @@ def official_step(args: argparse.Namespace, wav: Tensor, features: Tensor) -> St
         }
     )
     model.train().to(args.device)
+    for layer in model.quantizer.vq.layers:
+        # Set, for its k-means over the first batch takes minutes and gigabytes.
+        codebook = layer._codebook
+        codebook.inited.fill_(1)
+        codebook.cluster_size.fill_(1)
+        codebook.embed_avg.copy_(codebook.embed.normal_(std=0.1))
     discriminators = nn.ModuleList(
         [
             judges.MultiPeriodDiscriminator(),
@@ -165,10 +171,10 @@ def make(name: str, args: argparse.Namespace) -> Step:
 
 
 def measure_memory(args: argparse.Namespace) -> float:
-    """Peak MiB of this process over three steps of `args.only`."""
+    """Peak MiB of this process over two steps of `args.only`."""
     step = make(args.only, args)
-    for _ in range(3):
-        step()
+    step()
+    step()  # the first one makes the optimizers' states
     if args.device == "cuda":
         return torch.cuda.max_memory_allocated() / 2**20
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
