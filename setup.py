@@ -23,8 +23,8 @@ RUNTIME = [
 ]
 
 EXTRAS = {
-    # The semantic teacher, a Hugging Face HuBERT or WavLM.
-    "teacher": ["transformers"],
+    # The semantic teacher, a Hugging Face HuBERT or WavLM, and its units.
+    "teacher": ["scikit-learn", "transformers"],
     # espeak-ng's phonemes, for ESPnet's espeak_ng_* g2p.
     "g2p": ["phonemizer"],
     # Scorers that work without a network, the figures and the report.

@@ -24,8 +24,17 @@ ROOMS = {
 MAY = {
     "packed": (set(), set()),
     "codes": ({"packed"}, set()),
-    # ESPnet's own codecs, too, take their discriminators from its GAN-TTS.
-    "codec": ({"codes"}, {"espnet2.gan_codec", "espnet2.gan_tts.hifigan"}),
+    # ESPnet's own codecs, too, take their discriminators from its GAN-TTS; a teacher
+    # may be a model of its SSL tasks, which are imported when it is.
+    "codec": (
+        {"codes"},
+        {
+            "espnet2.gan_codec",
+            "espnet2.gan_tts.hifigan",
+            "espnet2.tasks.hubert",
+            "espnet2.tasks.ssl",
+        },
+    ),
     "uslm": ({"codes"}, {"espnet2.tts"}),
     "frontend": ({"codes", "codec"}, {"espnet2"}),
     "slmtokbench": ({"codes"}, {"espnet2"}),

@@ -172,7 +172,8 @@ class AudioCoding:
     def quantized(self, codes: torch.Tensor) -> torch.Tensor:
         """Each layer's vectors (k, T, D) for codes (k, T)."""
         check_codes(codes, self.codebook_size)
-        vectors = self.generator.quantizer.vectors(codes[:, None].to(self.device))
+        codes = codes[:, None].to(self.device)
+        vectors = self.generator.quantizer.codes_to_vectors(codes)
         return vectors[:, 0].transpose(1, 2).cpu()
 
     def __call__(

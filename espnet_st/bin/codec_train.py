@@ -1,4 +1,4 @@
-"""Train a codec with ESPnet's `GANCodecTask`, this plugin's classes included."""
+"""Train a codec with ESPnet: `GANCodecTask`, this plugin's classes and trainer."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from espnet_st.registry import register
 
 
 def main(cmd: Sequence[str] | None = None) -> None:
-    """Run ESPnet's task; its own `--help` lists the options."""
+    """Run the task; its own `--help` lists the options."""
     register()
-    from espnet2.tasks.gan_codec import GANCodecTask
+    from espnet_st.tasks.codec import CodecTask
 
-    GANCodecTask.main(cmd=cmd)
+    CodecTask.main(cmd=cmd)
 
 
 if __name__ == "__main__":

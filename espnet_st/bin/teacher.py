@@ -1,4 +1,4 @@
-"""Semantic teachers: train a small one, check one, make units from one."""
+"""Semantic teachers: train a small one, check one, make units or features with one."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import logging
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import torch
@@ -48,6 +49,22 @@ def check(args: argparse.Namespace) -> None:
 
         rows = probe_layers(teacher, args.data_dir, args.n_clusters, args.seed)
         sys.stdout.write(probe_table(rows))
+
+
+def features(args: argparse.Namespace) -> None:
+    """Write what a teacher says of all utterances, for training to look up."""
+    from espnet_st.bin.teacher_probe import read_waveforms
+    from espnet_st.codec.teacher_features import write_features
+    from espnet_st.codec.teachers import build_teacher
+
+    conf = {"name": args.teacher, "layer": args.layer}
+    if args.units_file is not None:
+        conf["units_file"] = args.units_file
+    teacher = build_teacher(**conf)
+    heard = chain.from_iterable(map(read_waveforms, args.wav_scp))
+    items = ((key, teacher(wav)[0]) for key, wav in heard)
+    frames = write_features(args.output_dir, conf, items)
+    logging.info("%d frames of layer %s in %s", frames, args.layer, args.output_dir)
 
 
 def units(args: argparse.Namespace) -> None:
@@ -100,6 +117,16 @@ def get_parser() -> argparse.ArgumentParser:
     one.add_argument("--output", type=Path, required=True, help="units.npy")
     one.add_argument("--seed", type=int, default=0, help="of k-means")
     one.set_defaults(run=units)
+
+    one = commands.add_parser("features", help=features.__doc__, formatter_class=style)
+    one.add_argument("--teacher", required=True, help="directory or hub name")
+    one.add_argument("--layer", default="avg", help="avg, an index or units")
+    one.add_argument("--units_file", help="centroids, for units")
+    one.add_argument(
+        "--wav_scp", type=Path, required=True, nargs="+", help="training, validation"
+    )
+    one.add_argument("--output_dir", type=Path, required=True, help="the features")
+    one.set_defaults(run=features)
     return parser
 
 

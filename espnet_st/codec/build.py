@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
-from torch import nn
+T = TypeVar("T")
 
 
 def build_part(
     what: str,
-    choices: Mapping[str, type[nn.Module]],
+    choices: Mapping[str, Callable[..., T]],
     name: str,
     conf: Mapping[str, Any] | None,
     **fixed: Any,
-) -> nn.Module:
+) -> T:
     """Build the part called `name` with the options of its YAML block.
 
     Args:
         what: The block's name in the YAML, for messages.
-        choices: Classes by name.
-        name: Which class.
-        conf: Options; those left out keep the class's defaults.
+        choices: What builds it, by name.
+        name: Which of them.
+        conf: Options; those left out keep their defaults.
         fixed: Arguments that the model sets itself.
 
     Raises:

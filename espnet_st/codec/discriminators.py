@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from espnet2.gan_codec.shared.discriminator.msstft_discriminator import (
     MultiScaleSTFTDiscriminator,
 )
@@ -15,6 +16,9 @@ from espnet2.gan_tts.hifigan.hifigan import (
     HiFiGANMultiScaleDiscriminator,
 )
 from torch import Tensor, nn
+from torch.nn.utils import weight_norm
+
+from espnet_st.codec.losses import Judgement
 
 
 class Discriminators(nn.Module):
@@ -29,6 +33,9 @@ class Discriminators(nn.Module):
         scales: Scale discriminators, each at half the rate of the one before.
         scale_channels: Channels after a scale discriminator's first convolution.
         max_scale_channels: Its widest layer.
+        official: Whether they equal HiFi-GAN's, which the released code has: the last
+            kernels of the period discriminators are 3 and the first scale
+            discriminator has spectral norm. ESPnet's have 2, and weight norm.
     """
 
     def __init__(
@@ -41,19 +48,24 @@ class Discriminators(nn.Module):
         scales: int = 3,
         scale_channels: int = 128,
         max_scale_channels: int = 1024,
+        official: bool = False,
     ):
         super().__init__()
+        # In place: a layer keeps its output for the backward pass, not its input too.
+        activation = {"negative_slope": 0.1, "inplace": True}
         self.msstft = MultiScaleSTFTDiscriminator(
             stft_filters,
             n_ffts=list(stft_sizes),
             hop_lengths=[size // 4 for size in stft_sizes],
             win_lengths=list(stft_sizes),
+            activation_params={"negative_slope": 0.2, "inplace": True},
         )
         self.mpd = HiFiGANMultiPeriodDiscriminator(
             periods=list(periods),
             discriminator_params={
                 "channels": period_channels,
                 "max_downsample_channels": max_period_channels,
+                "nonlinear_activation_params": activation,
             },
         )
         self.msd = HiFiGANMultiScaleDiscriminator(
@@ -61,13 +73,37 @@ class Discriminators(nn.Module):
             discriminator_params={
                 "channels": scale_channels,
                 "max_downsample_channels": max_scale_channels,
+                "nonlinear_activation_params": activation,
             },
+            follow_official_norm=official,
         )
+        if official:
+            for judge in self.mpd.discriminators:
+                channels = judge.output_conv.in_channels
+                judge.output_conv = weight_norm(
+                    nn.Conv2d(channels, 1, (3, 1), padding=(1, 0))
+                )
 
-    def forward(self, wav: Tensor) -> list[list[Tensor]]:
-        """Judge a waveform (B, 1, N).
+    def forward(self, wav: Tensor) -> list[Judgement]:
+        """Judge waveforms (B, 1, N)."""
+        said = {
+            "stft": self.msstft(wav),
+            "period": self.mpd(wav),
+            "scale": self.msd(wav),
+        }
+        return [
+            Judgement(kind, layers[:-1], layers[-1])
+            for kind, judges in said.items()
+            for layers in judges
+        ]
 
-        Returns:
-            For each discriminator its layers' outputs, the logits last.
-        """
-        return [*self.msstft(wav), *self.mpd(wav), *self.msd(wav)]
+    def judge_both(
+        self, real: Tensor, fake: Tensor
+    ) -> tuple[list[Judgement], list[Judgement]]:
+        """Judge real and fake waveforms (B, 1, N) in one batch."""
+        said = self(torch.cat([real, fake]))
+        count = len(real)
+        return (
+            [judgement.part(slice(count)) for judgement in said],
+            [judgement.part(slice(count, None)) for judgement in said],
+        )

@@ -100,17 +100,23 @@ class Generator(nn.Module):
         """
         return self.quantizer.encode(self.encoder(wav, lengths))
 
-    def decode(self, codes: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Codes of the first layers to waveforms.
+    def decode(
+        self, codes: Tensor, lengths: Tensor | None = None, start: int = 0
+    ) -> Tensor:
+        """Codes of some layers to waveforms.
 
         Args:
-            codes: (k, B, T) with k from 1 to n_q.
+            codes: (k, B, T), of layers start, ..., start + k - 1.
             lengths: Frames of each item (B,), or None when all have T.
+            start: The first of these layers; 0 is the semantic one.
 
         Returns:
             (B, 1, T * hop_length).
+
+        Raises:
+            ValueError: If there are no such layers.
         """
-        latent = self.quantizer.vectors(codes).sum(0)
+        latent = self.quantizer.codes_to_vectors(codes, start).sum(0)
         return self.decoder(masked(latent, lengths), lengths)
 
     def decode_vectors(self, vectors: Tensor) -> Tensor:

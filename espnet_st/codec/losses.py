@@ -1,16 +1,43 @@
-"""The losses of sections 3.2 and 3.3, as functions of tensors."""
+"""The losses of section 3.3, as functions of tensors.
+
+Where the paper and the released code differ both are here, and `choose_losses` gives
+those that a configuration names. The spectral losses are in `mel_loss.py`, L_distill is
+in `distillation.py`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, TypeVar
 
 import torch
-from torch import Tensor, nn
-from torch.nn.functional import cosine_similarity, cross_entropy, logsigmoid, relu
-from torchaudio.functional import melscale_fbanks
+from torch import Tensor
+from torch.nn.functional import relu
 
-Judgements = list[list[Tensor]]
-"""For each discriminator its layers' outputs, the logits last."""
+T = TypeVar("T")
+
+
+class Judgement(NamedTuple):
+    """What one discriminator says of a batch of waveforms.
+
+    Attributes:
+        kind: `stft`, `period` or `scale`.
+        features: The outputs of its layers.
+        logits: Its verdict, high for real.
+    """
+
+    kind: str
+    features: list[Tensor]
+    logits: Tensor
+
+    def part(self, items: slice) -> Judgement:
+        """The same of some of the batch's items."""
+        features = [feature[items] for feature in self.features]
+        return Judgement(self.kind, features, self.logits[items])
+
+
+Judgements = Sequence[Judgement]
+"""One of each discriminator."""
 
 
 def time_loss(real: Tensor, fake: Tensor) -> Tensor:
@@ -18,106 +45,140 @@ def time_loss(real: Tensor, fake: Tensor) -> Tensor:
     return (real - fake).abs().mean()
 
 
-class MelLoss(nn.Module):
-    """L1 and L2 distance of mel spectrograms at several scales: L_f.
-
-    Args:
-        sample_rate: Hz.
-        n_mels: Mel bands.
-        exponents: Windows are 2^i samples, hops a quarter of them.
-        log: Whether to compare log spectrograms, as the released code does; the
-            paper's formula compares them as they are.
-    """
-
-    def __init__(
-        self,
-        sample_rate: int,
-        n_mels: int = 64,
-        exponents: Sequence[int] = (5, 6, 7, 8, 9, 10, 11),
-        log: bool = False,
-    ):
-        super().__init__()
-        self.sizes = [2**exponent for exponent in exponents]
-        self.log = log
-        for size in self.sizes:
-            # A short window has fewer bins than bands: use no more bands than bins.
-            bands = min(n_mels, size // 8)
-            filters = melscale_fbanks(
-                size // 2 + 1, 0.0, sample_rate / 2, bands, sample_rate
-            )
-            self.register_buffer(f"filters{size}", filters, persistent=False)
-            self.register_buffer(
-                f"window{size}", torch.hann_window(size), persistent=False
-            )
-
-    def spectrogram(self, wav: Tensor, size: int) -> Tensor:
-        """Mel spectrogram (B, T, bands) of waveforms (B, 1, N), normalised STFT."""
-        window = getattr(self, f"window{size}")
-        frames = wav[:, 0].float().unfold(-1, size, size // 4)
-        spectrum = torch.fft.rfft(frames * window) / window.square().sum().sqrt()
-        mel = spectrum.abs() @ getattr(self, f"filters{size}")
-        return mel.clamp_min(1e-4).log10() if self.log else mel
-
-    def forward(self, real: Tensor, fake: Tensor) -> Tensor:
-        """Mean over scales; waveforms (B, 1, N), N at least the longest window.
-
-        The L2 norm is over the bands of a frame, divided by the root of their number.
-        """
-        loss = fake.new_zeros(())
-        for size in self.sizes:
-            difference = self.spectrogram(real, size) - self.spectrogram(fake, size)
-            # The small constant keeps the root's gradient finite at zero.
-            norm = (difference.square().mean(-1) + 1e-12).sqrt()
-            loss = loss + difference.abs().mean() + norm.mean()
-        return loss / len(self.sizes)
-
-
-def discriminator_loss(real: Judgements, fake: Judgements) -> Tensor:
-    """Hinge loss of the discriminators, averaged over them: L_D."""
+def hinge_discriminator_loss(real: Judgements, fake: Judgements) -> Tensor:
+    """Hinge loss of the discriminators, averaged over them: L_D of the paper."""
     losses = [
-        relu(1 - r[-1]).mean() + relu(1 + f[-1]).mean() for r, f in zip(real, fake)
+        relu(1 - r.logits).mean() + relu(1 + f.logits).mean()
+        for r, f in zip(real, fake)
     ]
     return torch.stack(losses).mean()
 
 
-def adversarial_loss(fake: Judgements) -> Tensor:
-    """Hinge loss of the generator, averaged over discriminators: L_g."""
-    return torch.stack([relu(1 - f[-1]).mean() for f in fake]).mean()
+def hinge_adversarial_loss(fake: Judgements) -> Tensor:
+    """Hinge loss of the generator, averaged over discriminators: L_g of the paper."""
+    return torch.stack([relu(1 - f.logits).mean() for f in fake]).mean()
 
 
-def feature_matching_loss(real: Judgements, fake: Judgements) -> Tensor:
-    """Distance of the discriminators' features, relative to the real ones: L_feat."""
+def least_squares_discriminator_loss(real: Judgements, fake: Judgements) -> Tensor:
+    """Distance of the logits from 1 and 0, summed: L_D of the released code."""
     losses = [
-        (r - f).abs().mean() / r.abs().mean().clamp_min(1e-6)
-        for reals, fakes in zip(real, fake)
-        for r, f in zip(reals[:-1], fakes[:-1])
+        (1 - r.logits).square().mean() + f.logits.square().mean()
+        for r, f in zip(real, fake)
+    ]
+    return torch.stack(losses).sum()
+
+
+def least_squares_adversarial_loss(fake: Judgements) -> Tensor:
+    """Distance of the logits from 1, summed: L_g of the released code."""
+    return torch.stack([(1 - f.logits).square().mean() for f in fake]).sum()
+
+
+def relative_feature_loss(real: Judgements, fake: Judgements) -> Tensor:
+    """Distance of the features, relative to the real ones: L_feat of the paper."""
+    losses = [
+        (x - y).abs().mean() / x.abs().mean().clamp_min(1e-6)
+        for r, f in zip(real, fake)
+        for x, y in zip(r.features, f.features)
     ]
     return torch.stack(losses).mean()
 
 
-def distillation_loss(projected: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor]:
-    """Continuous distillation along the time axis: equation 4, with its minus sign.
+def absolute_feature_loss(real: Judgements, fake: Judgements) -> Tensor:
+    """Twice the summed distance of the features: L_feat of the released code.
+
+    There the logits of the period and the scale discriminators count as features,
+    those of the STFT discriminators do not (`speechtokenizer/discriminators.py`).
+    """
+
+    def compared(judgement: Judgement) -> list[Tensor]:
+        last = [] if judgement.kind == "stft" else [judgement.logits]
+        return [*judgement.features, *last]
+
+    losses = [
+        (x - y).abs().mean()
+        for r, f in zip(real, fake)
+        for x, y in zip(compared(r), compared(f))
+    ]
+    return 2 * torch.stack(losses).sum()
+
+
+def commitment_loss(errors: Tensor) -> Tensor:
+    """Sum over layers: L_w of the paper.
 
     Args:
-        projected: A q_1, (B, T, S).
-        teacher: s, (B, T, S).
-
-    Returns:
-        Mean over frames of -log sigmoid(cos(A q_1, s)), and the mean cosine.
+        errors: `Quantized.errors`, (n_q,).
     """
-    cosine = cosine_similarity(projected.float(), teacher.float(), dim=-1)
-    return -logsigmoid(cosine).mean(), cosine.mean()
+    return errors.sum()
 
 
-def pseudo_label_loss(logits: Tensor, units: Tensor) -> tuple[Tensor, Tensor]:
-    """Pseudo-label distillation: equation 5.
+def first_commitment_loss(errors: Tensor) -> Tensor:
+    """Mean over layers, of which only the first has a gradient: the released L_w.
+
+    There a layer's residual carries none, its input and output being equal to the
+    straight-through gradient (`speechtokenizer/quantization/core_vq.py`).
 
     Args:
-        logits: A q_1, (B, T, units).
-        units: The teacher's units (B, T).
-
-    Returns:
-        Mean cross-entropy, and the share of frames whose unit is predicted.
+        errors: `Quantized.errors`, (n_q,).
     """
-    loss = cross_entropy(logits.float().transpose(1, 2), units)
-    return loss, (logits.argmax(-1) == units).float().mean()
+    return (errors[0] + errors[1:].detach().sum()) / len(errors)
+
+
+class Losses(NamedTuple):
+    """Those that a configuration names.
+
+    Attributes:
+        discriminator: L_D of the judgements of real and of fake waveforms.
+        adversarial: L_g of the judgements of fake waveforms.
+        feature_matching: L_feat of the judgements of real and of fake waveforms.
+        commitment: L_w of each layer's error (n_q,).
+    """
+
+    discriminator: Callable[[Judgements, Judgements], Tensor]
+    adversarial: Callable[[Judgements], Tensor]
+    feature_matching: Callable[[Judgements, Judgements], Tensor]
+    commitment: Callable[[Tensor], Tensor]
+
+
+def choose_losses(
+    adversarial: str = "hinge",
+    feature_matching: str = "relative",
+    commitment: str = "every_layer",
+) -> Losses:
+    """The losses of a `loss_conf`; the paper's by default, the released in brackets.
+
+    Args:
+        adversarial: `hinge` (`least_squares`).
+        feature_matching: `relative` to the real features (`absolute`).
+        commitment: `every_layer` (`first_layer`).
+
+    Raises:
+        ValueError: If a name is unknown.
+    """
+    discriminator_turn, generator_turn = _choice(
+        "adversarial",
+        adversarial,
+        {
+            "hinge": (hinge_discriminator_loss, hinge_adversarial_loss),
+            "least_squares": (
+                least_squares_discriminator_loss,
+                least_squares_adversarial_loss,
+            ),
+        },
+    )
+    features = _choice(
+        "feature_matching",
+        feature_matching,
+        {"relative": relative_feature_loss, "absolute": absolute_feature_loss},
+    )
+    commit = _choice(
+        "commitment",
+        commitment,
+        {"every_layer": commitment_loss, "first_layer": first_commitment_loss},
+    )
+    return Losses(discriminator_turn, generator_turn, features, commit)
+
+
+def _choice(what: str, name: str, choices: Mapping[str, T]) -> T:
+    if name not in choices:
+        raise ValueError(f"loss_conf.{what} is {name!r}; choose from {sorted(choices)}")
+    return choices[name]

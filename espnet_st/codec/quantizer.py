@@ -1,12 +1,21 @@
-"""Residual vector quantizer with codebooks kept by moving averages (section 3.1)."""
+"""Residual vector quantizer (section 3.1)."""
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import embedding, mse_loss
+
+from espnet_st.codec.codebook import Codebook, all_finite, nearest
+
+COLLAPSED = 0.05
+"""A layer has collapsed when its perplexity is below this share of its entries."""
+CHECK_EVERY = 100
+"""Training steps between two looks for collapsed layers."""
 
 
 class Quantized(NamedTuple):
@@ -16,136 +25,14 @@ class Quantized(NamedTuple):
         sum: Sum of the layers' outputs (B, D, T), straight-through to the input.
         first: Output of the first layer (B, D, T), straight-through to the input.
         codes: (n_q, B, T).
-        commitment: Sum over layers of the mean squared distance between a layer's
-            input and its output, scalar.
+        errors: Each layer's mean squared distance between its input and its output
+            (n_q,), with the gradient for the quantizer's input.
     """
 
     sum: Tensor
     first: Tensor
     codes: Tensor
-    commitment: Tensor
-
-
-def _distributed() -> bool:
-    return torch.distributed.is_available() and torch.distributed.is_initialized()
-
-
-def sample_rows(x: Tensor, count: int) -> Tensor:
-    """`count` random rows of `x` (N, D), each once where N allows it."""
-    if x.shape[0] >= count:
-        return x[torch.randperm(x.shape[0], device=x.device)[:count]]
-    return x[torch.randint(x.shape[0], (count,), device=x.device)]
-
-
-def nearest(x: Tensor, entries: Tensor) -> Tensor:
-    """Index (N,) of the entry (of K, D) nearest to each row of `x` (N, D)."""
-    # argmin |x - e|^2 = argmax x.e - |e|^2 / 2
-    return torch.addmm(-0.5 * entries.square().sum(1), x, entries.t()).argmax(1)
-
-
-def totals(x: Tensor, index: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """Rows per index (size,) and their sums (size, D)."""
-    sums = x.new_zeros(size, x.shape[1]).index_add_(0, index, x)
-    return torch.bincount(index, minlength=size).to(x.dtype), sums
-
-
-def kmeans(x: Tensor, clusters: int, iterations: int) -> tuple[Tensor, Tensor]:
-    """Lloyd's algorithm from random rows.
-
-    Args:
-        x: (N, D).
-        clusters: K.
-        iterations: Rounds.
-
-    Returns:
-        Means (K, D) and how many rows each has (K,); an empty cluster keeps its mean.
-    """
-    means = sample_rows(x, clusters)
-    counts = x.new_zeros(clusters)
-    for _ in range(iterations):
-        counts, sums = totals(x, nearest(x, means), clusters)
-        means = torch.where(
-            counts[:, None] > 0, sums / counts.clamp_min(1)[:, None], means
-        )
-    return means, counts
-
-
-class Codebook(nn.Module):
-    """One layer: entries that follow the vectors they win.
-
-    Args:
-        codebook_size: Entries, K.
-        dimension: D.
-        decay: Of the moving averages.
-        kmeans_iterations: Rounds on the first batch, which sets the entries.
-        dead_code_threshold: An entry that wins fewer vectors per batch than this, on
-            average, is replaced by a vector of the batch; 0 to keep all.
-    """
-
-    def __init__(
-        self,
-        codebook_size: int,
-        dimension: int,
-        decay: float,
-        kmeans_iterations: int,
-        dead_code_threshold: float,
-    ):
-        super().__init__()
-        self.decay = decay
-        self.kmeans_iterations = kmeans_iterations
-        self.dead_code_threshold = dead_code_threshold
-        self.register_buffer("initialised", torch.zeros(1))
-        self.register_buffer("counts", torch.zeros(codebook_size))
-        self.register_buffer("sums", torch.zeros(codebook_size, dimension))
-        self.register_buffer("entries", torch.zeros(codebook_size, dimension))
-
-    @torch.no_grad()
-    def initialise(self, x: Tensor) -> None:
-        """Set the entries by k-means over `x` (N, D), the first process's for all."""
-        # A small batch would be learnt by heart, and leave nothing for the next layer:
-        # as many entries as it can place, the others are dead and revive later.
-        clusters = min(self.counts.numel(), max(x.shape[0] // 8, 1))
-        means, counts = kmeans(x, clusters, self.kmeans_iterations)
-        spare = self.counts.numel() - clusters
-        means = torch.cat([means, means[:1].expand(spare, -1)])
-        counts = torch.cat([counts, counts.new_zeros(spare)])
-        if _distributed():
-            torch.distributed.broadcast(means, src=0)
-            torch.distributed.broadcast(counts, src=0)
-        self.entries.copy_(means)
-        self.counts.copy_(counts)
-        self.sums.copy_(means * counts[:, None])
-        self.initialised.fill_(1)
-
-    @torch.no_grad()
-    def update(self, x: Tensor, index: Tensor) -> None:
-        """Move the averages towards the rows of `x` (N, D) that each entry won (N,).
-
-        Processes of a distributed run add up what their entries won.
-        """
-        counts, sums = totals(x, index, self.counts.numel())
-        if _distributed():
-            torch.distributed.all_reduce(counts)
-            torch.distributed.all_reduce(sums)
-        self.counts.lerp_(counts, 1 - self.decay)
-        self.sums.lerp_(sums, 1 - self.decay)
-        self.revive(x)
-        smoothed = self.counts + 1e-5
-        smoothed *= self.counts.sum() / smoothed.sum()
-        self.entries.copy_(self.sums / smoothed[:, None])
-
-    def revive(self, x: Tensor) -> None:
-        """Give dead entries a row of `x` (N, D), in the running sums too.
-
-        A seed starts with the count of even use, else the next update undoes it.
-        """
-        dead = self.counts < self.dead_code_threshold
-        start = max(self.dead_code_threshold, x.shape[0] / dead.numel())
-        seeds = sample_rows(x, dead.numel())
-        if _distributed():
-            torch.distributed.broadcast(seeds, src=0)
-        self.counts.masked_fill_(dead, start)
-        self.sums.copy_(torch.where(dead[:, None], seeds * start, self.sums))
+    errors: Tensor
 
 
 class ResidualVectorQuantizer(nn.Module):
@@ -158,6 +45,9 @@ class ResidualVectorQuantizer(nn.Module):
         decay: Of the moving averages.
         kmeans_iterations: Rounds that set a codebook on the first batch.
         dead_code_threshold: See `Codebook`; in vectors per batch.
+        quantizer_dropout: Share of the training items whose `sum` ends after a random
+            layer, so that any number of layers can be decoded. All layers go on
+            learning from all items.
     """
 
     def __init__(
@@ -168,49 +58,73 @@ class ResidualVectorQuantizer(nn.Module):
         decay: float = 0.99,
         kmeans_iterations: int = 50,
         dead_code_threshold: float = 2.0,
+        quantizer_dropout: float = 0.0,
     ):
         super().__init__()
+        if not 0 <= quantizer_dropout <= 1:
+            raise ValueError(
+                f"quantizer_dropout is {quantizer_dropout}; expected a share of the "
+                "items, from 0 to 1"
+            )
         self.n_q = n_q
         self.codebook_size = codebook_size
+        self.dead_code_threshold = dead_code_threshold
+        self.quantizer_dropout = quantizer_dropout
         self.layers = nn.ModuleList(
             Codebook(
                 codebook_size, dimension, decay, kmeans_iterations, dead_code_threshold
             )
             for _ in range(n_q)
         )
+        self._checks = 0
+        self._collapsed: set[int] = set()
 
     def forward(self, latent: Tensor) -> Quantized:
         """Quantize, and in training update the codebooks.
 
         Args:
-            latent: (B, D, T).
+            latent: (B, D, T). Where a value is not finite, in any process, no codebook
+                learns from it.
         """
         batch, dimension, _ = latent.shape
         rows = latent.transpose(1, 2).reshape(-1, dimension).float()  # (B * T, D)
+        learning = self.training and all_finite(rows)
+        kept = self._kept_layers(batch, rows)
         residual = rows
-        outputs, codes, commitment = [], [], rows.new_zeros(())
-        for codebook in self.layers:
+        outputs, codes, errors = [], [], []
+        for number, codebook in enumerate(self.layers):
             vectors = residual.detach()
-            if self.training and not codebook.initialised:
+            if learning:
                 codebook.initialise(vectors)
             index = nearest(vectors, codebook.entries)
             output = embedding(index, codebook.entries)
-            commitment = commitment + mse_loss(residual, output)
-            if self.training:
+            errors.append(mse_loss(residual, output))
+            if learning:
                 codebook.update(vectors, index)
-            # Straight through: the gradient of the output is that of the input.
-            output = residual + (output - residual).detach()
-            residual = residual - output.detach()
-            outputs.append(output)
+            residual = residual - output
+            outputs.append(output if kept is None else output * (number < kept))
             codes.append(index.reshape(batch, -1))
 
-        def frames(x: Tensor) -> Tensor:
-            return x.reshape(batch, -1, dimension).transpose(1, 2).to(latent.dtype)
+        def straight_through(output: Tensor) -> Tensor:
+            """Back to (B, D, T), with the gradient of the input."""
+            output = rows + (output - rows).detach()
+            return output.reshape(batch, -1, dimension).transpose(1, 2).to(latent.dtype)
 
-        total = rows + (sum(outputs) - rows).detach()
         return Quantized(
-            frames(total), frames(outputs[0]), torch.stack(codes), commitment
+            straight_through(sum(outputs)),
+            straight_through(outputs[0]),
+            torch.stack(codes),
+            torch.stack(errors),
         )
+
+    def _kept_layers(self, batch: int, rows: Tensor) -> Tensor | None:
+        """Layers that each row's sum has (B * T, 1), or None for all."""
+        if not (self.training and self.quantizer_dropout):
+            return None
+        kept = torch.randint(1, self.n_q + 1, (batch,), device=rows.device)
+        dropped = torch.rand(batch, device=rows.device) < self.quantizer_dropout
+        kept = torch.where(dropped, kept, self.n_q)
+        return kept.repeat_interleave(len(rows) // batch)[:, None]
 
     def encode(self, latent: Tensor) -> Tensor:
         """Codes (n_q, B, T) of latent frames (B, D, T)."""
@@ -223,22 +137,93 @@ class ResidualVectorQuantizer(nn.Module):
             codes.append(index.reshape(batch, -1))
         return torch.stack(codes)
 
-    def vectors(self, codes: Tensor) -> Tensor:
-        """Outputs (k, B, D, T) of the first k layers for their codes (k, B, T)."""
+    def codes_to_vectors(self, codes: Tensor, start: int = 0) -> Tensor:
+        """Entries that codes stand for.
+
+        Args:
+            codes: (k, B, T), of layers start, ..., start + k - 1.
+            start: The first of these layers; 0 is the semantic one.
+
+        Returns:
+            (k, B, D, T); their sum over k is what the decoder takes.
+
+        Raises:
+            ValueError: If there are no such layers.
+        """
+        layers = self._layers_from(start, len(codes))
         return torch.stack(
             [
                 embedding(index, codebook.entries).transpose(1, 2)
-                for index, codebook in zip(codes, self.layers, strict=False)
+                for index, codebook in zip(codes, layers)
             ]
         )
 
+    def vectors_to_codes(self, vectors: Tensor, start: int = 0) -> Tensor:
+        """Nearest entries of each layer's own vectors, back from `codes_to_vectors`.
+
+        Args:
+            vectors: (k, B, D, T), of layers start, ..., start + k - 1.
+            start: The first of these layers.
+
+        Returns:
+            (k, B, T).
+
+        Raises:
+            ValueError: If there are no such layers.
+        """
+        layers = self._layers_from(start, len(vectors))
+        _, batch, dimension, _ = vectors.shape
+        rows = vectors.transpose(2, 3).reshape(len(vectors), -1, dimension)
+        codes = [nearest(x, codebook.entries) for x, codebook in zip(rows, layers)]
+        return torch.stack(codes).reshape(len(vectors), batch, -1)
+
+    def _layers_from(self, start: int, count: int) -> list[Codebook]:
+        if start < 0 or count < 1 or start + count > self.n_q:
+            raise ValueError(
+                f"{count} layers from layer {start} on; expected layers of 0 to "
+                f"{self.n_q - 1}"
+            )
+        return list(self.layers)[start : start + count]
+
     def usage(self) -> dict[str, Tensor]:
-        """Perplexity and dead entries of each layer, from the running counts."""
+        """Use of each layer's entries, from the running counts.
+
+        Returns:
+            For layer i of 1 to n_q scalars `usage_rvq{i}`, the share of entries that
+            are alive, `perplexity_rvq{i}` and `dead_codes_rvq{i}`.
+        """
+        counts = torch.stack([codebook.counts for codebook in self.layers])
+        share = counts / counts.sum(1, keepdim=True).clamp_min(1e-9)
+        perplexity = (-(share * share.clamp_min(1e-9).log()).sum(1)).exp()
+        dead = (counts <= self.dead_code_threshold).sum(1).float()
         report = {}
-        for number, codebook in enumerate(self.layers, 1):
-            share = codebook.counts / codebook.counts.sum().clamp_min(1e-9)
-            entropy = -(share * share.clamp_min(1e-9).log()).sum()
-            dead = codebook.counts <= codebook.dead_code_threshold
-            report[f"perplexity_rvq{number}"] = entropy.exp()
-            report[f"dead_codes_rvq{number}"] = dead.sum().float()
+        for index in range(self.n_q):
+            report[f"usage_rvq{index + 1}"] = 1 - dead[index] / self.codebook_size
+            report[f"perplexity_rvq{index + 1}"] = perplexity[index]
+            report[f"dead_codes_rvq{index + 1}"] = dead[index]
         return report
+
+    def warn_of_collapse(self, usage: Mapping[str, Tensor]) -> None:
+        """Warn of each layer that has collapsed, once until it has recovered.
+
+        To be called at every training step; it looks at one in `CHECK_EVERY`.
+
+        Args:
+            usage: What `usage` gave.
+        """
+        self._checks += 1
+        if self._checks % CHECK_EVERY:
+            return
+        for index in range(self.n_q):
+            perplexity = float(usage[f"perplexity_rvq{index + 1}"])
+            if perplexity >= COLLAPSED * self.codebook_size:
+                self._collapsed.discard(index)
+            elif index not in self._collapsed:
+                self._collapsed.add(index)
+                dead = int(usage[f"dead_codes_rvq{index + 1}"])
+                logging.warning(
+                    f"quantizer.layers.{index} (RVQ-{index + 1}) has collapsed: "
+                    f"perplexity {perplexity:.1f} of {self.codebook_size} entries, "
+                    f"{dead} of them dead; look at dead_code_threshold, the learning "
+                    "rate and the weights of the losses"
+                )

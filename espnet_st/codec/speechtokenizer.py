@@ -2,33 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from espnet2.gan_codec.abs_gan_codec import AbsGANCodec
 from espnet2.torch_utils.device_funcs import force_gatherable
-from torch import Tensor
+from torch import Tensor, nn
 
 from espnet_st.codec.build import build_part
+from espnet_st.codec.distillation import Distillation
 from espnet_st.codec.generator import Generator
 from espnet_st.codec.losses import (
-    MelLoss,
-    adversarial_loss,
-    discriminator_loss,
-    distillation_loss,
-    feature_matching_loss,
-    pseudo_label_loss,
+    choose_losses,
     time_loss,
 )
+from espnet_st.codec.mel_loss import LogMelLoss, MelLoss
 from espnet_st.codec.quantizer import Quantized
+
+
+@contextmanager
+def frozen(module: nn.Module) -> Iterator[None]:
+    """No gradients for a module's parameters; its input still gets its own."""
+    parameters = [p for p in module.parameters() if p.requires_grad]
+    for parameter in parameters:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in parameters:
+            parameter.requires_grad_(True)
 
 
 class SpeechTokenizer(AbsGANCodec):
     """A codec whose first quantizer is distilled from a semantic teacher.
-
-    The teacher runs on line, frozen; it is built when training first needs it and is
-    neither among the parameters nor in the checkpoint.
 
     Args:
         sample_rate: Hz.
@@ -40,8 +48,12 @@ class SpeechTokenizer(AbsGANCodec):
         decoder_conf: Options of the decoder.
         quantizer_conf: Options of `quantizer.ResidualVectorQuantizer`.
         discriminator_conf: Options of `discriminators.Discriminators`.
-        mel_loss_conf: Options of `losses.MelLoss`.
+        mel_loss: The form of L_f: `paper` or `release`.
+        mel_loss_conf: Options of `mel_loss.MelLoss` or `mel_loss.LogMelLoss`.
+        loss_conf: Arguments of `losses.choose_losses`: the forms of L_D and L_g, of
+            L_feat and of L_w.
         teacher_conf: Arguments of `teachers.build_teacher`: `name`, `layer`, ...
+        distill_conf: Options of `distillation.Distillation`: `axis`, `lambda_l1`.
         adversarial_start: Training steps before the discriminators take part.
         adversarial_samples: Samples of each item, at a random place, that they judge;
             None for all.
@@ -65,8 +77,11 @@ class SpeechTokenizer(AbsGANCodec):
         decoder_conf: Mapping[str, Any] | None = None,
         quantizer_conf: Mapping[str, Any] | None = None,
         discriminator_conf: Mapping[str, Any] | None = None,
+        mel_loss: str = "paper",
         mel_loss_conf: Mapping[str, Any] | None = None,
+        loss_conf: Mapping[str, Any] | None = None,
         teacher_conf: Mapping[str, Any] | None = None,
+        distill_conf: Mapping[str, Any] | None = None,
         adversarial_start: int = 0,
         adversarial_samples: int | None = None,
         lambda_time: float = 1.0,
@@ -97,8 +112,13 @@ class SpeechTokenizer(AbsGANCodec):
             discriminator_conf,
         )
         self.mel_loss = build_part(
-            "mel_loss", {"mel": MelLoss}, "mel", mel_loss_conf, sample_rate=sample_rate
+            "mel_loss",
+            {"paper": MelLoss, "release": LogMelLoss},
+            mel_loss,
+            mel_loss_conf,
+            sample_rate=sample_rate,
         )
+        self.losses = build_part("loss", {"all": choose_losses}, "all", loss_conf)
         self.lambda_time = lambda_time
         self.lambda_mel = lambda_mel
         self.lambda_adv = lambda_adv
@@ -108,9 +128,15 @@ class SpeechTokenizer(AbsGANCodec):
         self.adversarial_start = adversarial_start
         self.adversarial_samples = adversarial_samples
         self.register_buffer("steps", torch.zeros((), dtype=torch.long))
-        self._teacher_conf = dict(teacher_conf or {})
-        # In a tuple, the teacher is not registered as a part of this module.
-        self._teacher: tuple[torch.nn.Module, ...] = ()
+        self.distillation = build_part(
+            "distill",
+            {"distillation": Distillation},
+            "distillation",
+            distill_conf,
+            sample_rate=sample_rate,
+            hop_length=self.generator.hop_length,
+            teacher_conf=teacher_conf,
+        )
         self._cache: tuple[Tensor, Quantized] | None = None
 
     def meta_info(self) -> dict[str, Any]:
@@ -123,20 +149,31 @@ class SpeechTokenizer(AbsGANCodec):
         }
 
     def forward(
-        self, audio: Tensor, forward_generator: bool = True, **kwargs: Any
+        self,
+        audio: Tensor,
+        forward_generator: bool = True,
+        audio_lengths: Tensor | None = None,
+        teacher_rows: Tensor | None = None,
+        **kwargs: Any,
     ) -> dict[str, Any]:
         """One turn of ESPnet's `GANTrainer`.
 
         Args:
             audio: Waveforms (B, N).
             forward_generator: Whose turn it is.
+            audio_lengths: Samples of each item (B,), or None when all have N. Frames
+                beyond an item's end are not distilled; as silence they are coded.
+            teacher_rows: See `distillation.Distillation`, (B, N).
             kwargs: Ignored.
 
         Returns:
             `loss`, `stats`, `weight` and `optim_idx` (0 generator, 1 discriminator).
         """
-        turn = self._generator_turn if forward_generator else self._discriminator_turn
-        loss, stats = turn(audio.unsqueeze(1))
+        if forward_generator:
+            known = {"lengths": audio_lengths, "rows": teacher_rows}
+            loss, stats = self._generator_turn(audio.unsqueeze(1), known)
+        else:
+            loss, stats = self._discriminator_turn(audio.unsqueeze(1))
         stats = {key: value.detach() for key, value in stats.items()}
         loss, stats, weight = force_gatherable(
             (loss, stats, audio.shape[0]), audio.device
@@ -151,7 +188,7 @@ class SpeechTokenizer(AbsGANCodec):
     def _reconstruct(self, wav: Tensor) -> tuple[Tensor, Quantized]:
         quantized = self.generator.quantizer(self.generator.encoder(wav, None))
         fake = self.generator.decoder(quantized.sum, None)[..., : wav.shape[-1]]
-        return fake, quantized
+        return fake.float(), quantized
 
     def _generator_output(self, wav: Tensor) -> tuple[Tensor, Quantized]:
         """Reconstruct, once for the two turns that see the same batch."""
@@ -164,7 +201,8 @@ class SpeechTokenizer(AbsGANCodec):
 
     @property
     def _adversarial(self) -> bool:
-        return bool(self.steps >= self.adversarial_start)
+        # Asking the device for the steps would wait for it.
+        return self.adversarial_start <= 0 or bool(self.steps >= self.adversarial_start)
 
     def _judged_part(self, wav: Tensor) -> slice:
         """The samples that the discriminators judge this time."""
@@ -172,31 +210,40 @@ class SpeechTokenizer(AbsGANCodec):
         start = int(torch.randint(max(wav.shape[-1] - size, 0) + 1, ()))
         return slice(start, start + size)
 
-    def _generator_turn(self, wav: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    def _generator_turn(
+        self, wav: Tensor, known: Mapping[str, Tensor | None]
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         fake, quantized = self._generator_output(wav)
         terms = {
             "time_loss": self.lambda_time * time_loss(wav, fake),
             "mel_loss": self.lambda_mel * self.mel_loss(wav, fake),
-            "commit_loss": self.lambda_commit * quantized.commitment,
+            "commit_loss": self.lambda_commit
+            * self.losses.commitment(quantized.errors),
         }
         if self._adversarial:
             part = self._judged_part(wav)
-            judged_fake = self.discriminator(fake[..., part])
             with torch.no_grad():
                 judged_real = self.discriminator(wav[..., part])
-            terms["adv_loss"] = self.lambda_adv * adversarial_loss(judged_fake)
-            terms["feat_match_loss"] = self.lambda_feat_match * feature_matching_loss(
-                judged_real, judged_fake
+            with frozen(self.discriminator):
+                judged_fake = self.discriminator(fake[..., part])
+            terms["adv_loss"] = self.lambda_adv * self.losses.adversarial(judged_fake)
+            terms["feat_match_loss"] = (
+                self.lambda_feat_match
+                * self.losses.feature_matching(judged_real, judged_fake)
             )
         stats = {}
         if self.lambda_distill > 0:
-            distill_loss, agreement = self._distill(wav, quantized.first)
+            distill_loss, agreement = self.distillation(
+                self.generator.projection, quantized.first, wav[:, 0], **known
+            )
             terms["distill_loss"] = self.lambda_distill * distill_loss
             stats["distill_agreement"] = agreement
         loss = torch.stack(list(terms.values())).sum()
-        stats |= {"generator_loss": loss, **terms, **self.generator.quantizer.usage()}
+        usage = self.generator.quantizer.usage()
         if self.training:
+            self.generator.quantizer.warn_of_collapse(usage)
             self.steps += 1
+        stats |= {"generator_loss": loss, **terms, **usage}
         return loss, stats
 
     def _discriminator_turn(self, wav: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
@@ -205,35 +252,11 @@ class SpeechTokenizer(AbsGANCodec):
             loss = wav.new_zeros((), requires_grad=True)
         else:
             part = self._judged_part(wav)
-            loss = discriminator_loss(
-                self.discriminator(wav[..., part]),
-                self.discriminator(fake.detach()[..., part]),
+            real, fake = self.discriminator.judge_both(
+                wav[..., part], fake.detach()[..., part]
             )
+            loss = self.losses.discriminator(real, fake)
         return loss, {"discriminator_loss": loss}
-
-    def _distill(self, wav: Tensor, first: Tensor) -> tuple[Tensor, Tensor]:
-        """Distillation loss of the first layer (B, D, T) and its agreement."""
-        target = self._teach(wav[:, 0])
-        projected = self.generator.projection(first.transpose(1, 2))  # (B, T, S)
-        if target.is_floating_point():
-            return distillation_loss(projected, target)
-        return pseudo_label_loss(projected, target)
-
-    def _teach(self, wav: Tensor) -> Tensor:
-        """The teacher's features (B, T, S), or units (B, T), of waveforms (B, N)."""
-        if not self._teacher:
-            from espnet_st.codec.teachers import build_teacher
-
-            teacher = build_teacher(**self._teacher_conf).to(wav.device)
-            expected = self.generator.projection.out_features
-            if teacher.output_size != expected:
-                raise ValueError(
-                    f"the teacher's features have {teacher.output_size} dimensions; "
-                    f"set semantic_dimension, which is {expected}, to that"
-                )
-            self._teacher = (teacher,)
-        with torch.no_grad():
-            return self._teacher[0](wav)
 
     def encode(self, x: Tensor, **kwargs: Any) -> Tensor:
         """Codes (n_q, B, T) of waveforms (B, 1, N)."""

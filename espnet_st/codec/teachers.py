@@ -1,8 +1,7 @@
-"""Semantic teachers: frozen HuBERT-like models, aligned with the codec's frames.
+"""Semantic teachers: frozen speech models, aligned with the codec's frames.
 
-Any Hugging Face `HubertModel` or `WavLMModel`, from a directory or from the hub, is
-loaded by `build_teacher`. Training a small one is in `teacher_training.py`; the
-distillation losses are in `losses.py`.
+`build_teacher` loads one. The models themselves are in `teacher_backbones.py`, what a
+teacher is for in `distillation.py`; training a small one is in `teacher_training.py`.
 """
 
 from __future__ import annotations
@@ -14,10 +13,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torchaudio.functional import resample
 
-SAMPLE_RATE = 16000
+from espnet_st.codec.teacher_backbones import SAMPLE_RATE, Backbone
+from espnet_st.codec.teacher_loading import load_backbone
+
 HOP_LENGTH = 320
-MODEL_TYPES = ("hubert", "wavlm")
+PRECISIONS = ("float32", "bfloat16", "float16")
 
 
 class Teacher(nn.Module):
@@ -31,48 +33,39 @@ class Teacher(nn.Module):
         n_layers: Transformer layers; the model has `n_layers + 1` hidden states.
     """
 
-    sample_rate = SAMPLE_RATE
-
     def __init__(
         self,
-        model: nn.Module,
+        backbone: Backbone,
         layer: str | int = "avg",
-        normalize: bool = True,
         centroids: Tensor | None = None,
+        sample_rate: int = SAMPLE_RATE,
     ) -> None:
         """Wrap a model.
 
         Args:
-            model: `HubertModel` or `WavLMModel`.
+            backbone: The model; it works in the precision of its parameters.
             layer: `avg`, the mean of all hidden states, that of the input embedding
                 included; or the index of one of them, 0 being that embedding.
-            normalize: Whether each waveform is brought to mean 0 and variance 1
-                first, as the model's feature extractor says (`do_normalize`).
             centroids: (K, D) of k-means over that layer; makes the output units.
+            sample_rate: Hz of the waveforms it will get; they are resampled.
 
         Raises:
-            ValueError: On another model, stride, layer or shape of the centroids.
+            ValueError: On another stride, layer or shape of the centroids.
         """
         super().__init__()
-        config = model.config
-        if config.model_type not in MODEL_TYPES:
+        if prod(backbone.strides) != HOP_LENGTH:
             raise ValueError(
-                f"the teacher is a {config.model_type!r} model; expected one of "
-                f"{', '.join(MODEL_TYPES)}"
+                f"the teacher's strides {backbone.strides} make a frame of "
+                f"{prod(backbone.strides)} samples; expected {HOP_LENGTH}: choose a "
+                "teacher with 50 frames per second at 16 kHz"
             )
-        if prod(config.conv_stride) != HOP_LENGTH:
-            raise ValueError(
-                f"the teacher's strides {list(config.conv_stride)} make a frame of "
-                f"{prod(config.conv_stride)} samples; expected {HOP_LENGTH}, the "
-                "codec's: choose a teacher with 50 frames per second at 16 kHz"
-            )
-        self.n_layers = config.num_hidden_layers
+        self.n_layers = backbone.n_layers
         self.layer = _check_layer(layer, self.n_layers)
-        self.normalize = normalize
-        self.receptive_field = receptive_field(config.conv_kernel, config.conv_stride)
-        self.model = model
+        self.sample_rate = sample_rate
+        self.receptive_field = receptive_field(backbone.kernels, backbone.strides)
+        self.backbone = backbone
         self.register_buffer("centroids", centroids)
-        width = config.hidden_size
+        width = backbone.width
         if centroids is not None and centroids.shape[1:] != (width,):
             raise ValueError(
                 f"the units' centroids have shape {tuple(centroids.shape)}; the "
@@ -88,18 +81,24 @@ class Teacher(nn.Module):
         return self
 
     @torch.no_grad()
-    def forward(self, wav: Tensor) -> Tensor:
+    def forward(self, wav: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Features or units of waveforms.
 
         Args:
-            wav: (B, N), float at 16 kHz.
+            wav: (B, N), float at `sample_rate`.
+            lengths: Samples of each item (B,), or None when all have N. Each item is
+                then heard alone, since what follows its end would change its features.
 
         Returns:
-            (B, T, D) float, or (B, T) int64 for units, T = ceil(N / 320).
+            (B, T, D) float, or (B, T) int64 for units, T the frames of N samples at
+            50 frames per second, rounded up; beyond an item's own end zeros.
 
         Raises:
             ValueError: If `wav` is not (B, N) with N of at least one sample.
         """
+        if lengths is not None and bool((lengths < wav.shape[-1]).any()):
+            items = [self(one[None, :n])[0] for one, n in zip(wav, lengths.tolist())]
+            return nn.utils.rnn.pad_sequence(items, batch_first=True)
         states = self.hidden_states(wav)
         if self.layer == "avg":
             features = torch.stack(states).mean(dim=0)
@@ -111,7 +110,7 @@ class Teacher(nn.Module):
 
     @torch.no_grad()
     def hidden_states(self, wav: Tensor) -> tuple[Tensor, ...]:
-        """All `n_layers + 1` hidden states (B, T, D) of waveforms (B, N).
+        """All `n_layers + 1` hidden states (B, T, D), float, of waveforms (B, N).
 
         Raises:
             ValueError: As `forward`.
@@ -121,10 +120,14 @@ class Teacher(nn.Module):
                 f"the teacher got {wav.dtype} of shape {tuple(wav.shape)}; expected "
                 "float waveforms (B, N)"
             )
-        if self.normalize:
-            wav = normalize_waveform(wav)
-        wav = align_to_codec(wav, self.receptive_field)
-        return self.model(wav, output_hidden_states=True).hidden_states
+        # Its precision is its own, whatever the codec's training runs in.
+        with torch.autocast(wav.device.type, enabled=False):
+            wav = resample(wav.float(), self.sample_rate, SAMPLE_RATE)
+            if self.backbone.epsilon is not None:
+                wav = normalize_waveform(wav, self.backbone.epsilon)
+            wav = align_to_codec(wav, self.receptive_field)
+            states = self.backbone(wav.to(next(self.backbone.parameters()).dtype))
+        return tuple(state.float() for state in states)
 
 
 def receptive_field(kernels: list[int], strides: list[int]) -> int:
@@ -158,14 +161,15 @@ def align_to_codec(wav: Tensor, field: int) -> Tensor:
     return nn.functional.pad(wav, (left, right))
 
 
-def normalize_waveform(wav: Tensor) -> Tensor:
+def normalize_waveform(wav: Tensor, epsilon: float = 1e-7) -> Tensor:
     """Mean 0 and variance 1 over the last axis.
 
-    As `Wav2Vec2FeatureExtractor.zero_mean_unit_var_norm` of transformers.
+    As `Wav2Vec2FeatureExtractor.zero_mean_unit_var_norm` of transformers, whose epsilon
+    is the default.
     """
     centred = wav - wav.mean(dim=-1, keepdim=True)
     variance = centred.pow(2).mean(dim=-1, keepdim=True)
-    return centred / torch.sqrt(variance + 1e-7)
+    return centred / torch.sqrt(variance + epsilon)
 
 
 def nearest(features: Tensor, centroids: Tensor) -> Tensor:
@@ -175,31 +179,42 @@ def nearest(features: Tensor, centroids: Tensor) -> Tensor:
 
 
 def build_teacher(
-    name: str, layer: str | int = "avg", units_file: str | None = None
+    name: str,
+    layer: str | int = "avg",
+    units_file: str | None = None,
+    dtype: str = "float32",
+    sample_rate: int = SAMPLE_RATE,
 ) -> Teacher:
     """Load a teacher.
 
     Args:
-        name: Directory in Hugging Face's format, or name on its hub
-            (`facebook/hubert-base-ls960` is the paper's).
+        name: As `teacher_loading.load_backbone` has it: a directory in Hugging
+            Face's format, a name on its hub (`facebook/hubert-base-ls960` is the
+            paper's), `torchaudio:HUBERT_BASE`, or an ESPnet SSL checkpoint.
         layer: `avg`, an index in [0, layers], or `units`.
         units_file: For `units`: the centroids (K, D) that
             `espnet_st.bin.teacher units` wrote, with the layer in a `.json` beside.
+        dtype: Precision that it works in: `float32`, `bfloat16` or `float16`.
+        sample_rate: Hz of the waveforms it will get.
 
     Raises:
         ValueError: If there is no such model, if a part of it is missing or not
-            known, or if `layer` and `units_file` do not fit.
+            known, if `layer` and `units_file` do not fit, or on another precision.
     """
     if (layer == "units") != (units_file is not None):
         raise ValueError(
             f"layer {layer!r} with units_file {units_file!r}: give a units_file with "
             "layer 'units', and only then; espnet_st.bin.teacher units makes one"
         )
+    if dtype not in PRECISIONS:
+        raise ValueError(
+            f"teacher dtype {dtype!r}; expected one of {', '.join(PRECISIONS)}"
+        )
     centroids = None
     if units_file is not None:
         centroids, layer = read_units(Path(units_file))
-    model, normalize = _load_pretrained(name)
-    return Teacher(model, layer, normalize, centroids)
+    backbone = load_backbone(name).to(getattr(torch, dtype))
+    return Teacher(backbone, layer, centroids, sample_rate)
 
 
 def write_units(path: Path, centroids: Tensor, layer: str | int) -> None:
@@ -246,38 +261,3 @@ def _check_layer(layer: str | int, n_layers: int) -> str | int:
             f"(the input embedding) to {n_layers}"
         )
     return number
-
-
-def _load_pretrained(name: str) -> tuple[nn.Module, bool]:
-    """The model, loaded strictly, and whether its inputs are normalized."""
-    try:
-        from transformers import AutoConfig, AutoFeatureExtractor, AutoModel
-    except ImportError as error:
-        raise ValueError(
-            "a teacher needs transformers: pip install 'espnet-st[teacher]'"
-        ) from error
-    try:
-        config = AutoConfig.from_pretrained(name)
-        if config.model_type not in MODEL_TYPES:
-            raise ValueError(
-                f"{name} is a {config.model_type!r} model; expected one of "
-                f"{', '.join(MODEL_TYPES)}"
-            )
-        extractor = AutoFeatureExtractor.from_pretrained(name)
-        model, report = AutoModel.from_pretrained(name, output_loading_info=True)
-    except OSError as error:
-        raise ValueError(
-            f"the teacher {name!r} could not be loaded: it is not a directory with "
-            "config.json, preprocessor_config.json and model.safetensors, and the "
-            "hub did not give it. Where there is no network, fetch it elsewhere "
-            f"(hf download {name} --local-dir DIR) and name DIR, or train a small "
-            "one: python -m espnet_st.bin.teacher train"
-        ) from error
-    wrong = {key: sorted(map(str, names)) for key, names in report.items() if names}
-    if wrong:
-        raise ValueError(f"the checkpoint of {name} does not fit its model: {wrong}")
-    if extractor.sampling_rate != SAMPLE_RATE:
-        raise ValueError(
-            f"{name} was made for {extractor.sampling_rate} Hz; expected {SAMPLE_RATE}"
-        )
-    return model, bool(extractor.do_normalize)

@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from torch.nn.utils import parametrize
 
 from espnet_st.codec.generator import Generator
 from espnet_st.codec.layers import Conv1d, reflect_pad
@@ -77,30 +76,9 @@ def test_conv_gives_ceil_of_length_over_stride(stride):
         assert out.shape[-1] == -(-length // stride)
 
 
-def copy_official(ours: torch.nn.Module, theirs: torch.nn.Module) -> None:
-    """Copy weights of the official SEANet into ours, layer by layer in order."""
-
-    def layers(module):
-        kinds = (torch.nn.Conv1d, torch.nn.ConvTranspose1d, torch.nn.LSTM)
-        return [part for part in module.modules() if isinstance(part, kinds)]
-
-    mine, official = layers(ours), layers(theirs)
-    # A residual block of ours has its shortcut last, the official one too.
-    assert len(mine) == len(official)
-    for target, source in zip(mine, official, strict=True):
-        if isinstance(target, torch.nn.LSTM):
-            target.load_state_dict(source.state_dict())
-            continue
-        assert parametrize.is_parametrized(target, "weight")
-        weight = target.parametrizations.weight
-        weight.original0.data.copy_(source.weight_g.data)
-        weight.original1.data.copy_(source.weight_v.data)
-        target.bias.data.copy_(source.bias.data)
-
-
 @pytest.mark.parametrize("strides", [(2, 4, 5, 8), (3, 2), (5, 2, 2)])
 @pytest.mark.parametrize("seed", [0, 1])
-def test_seanet_equals_the_official_code(strides, seed):
+def test_seanet_equals_the_official_code(strides, seed, official_pairs):
     from speechtokenizer.modules import seanet as official
 
     torch.manual_seed(seed)
@@ -108,13 +86,13 @@ def test_seanet_equals_the_official_code(strides, seed):
     ratios = list(reversed(strides))
     theirs = official.SEANetEncoder(ratios=ratios, bidirectional=True, **common)
     ours = SEANetEncoder(16, strides=strides, n_filters=4)
-    copy_official(ours, theirs)
+    official_pairs.copy(official_pairs.seanet(ours, theirs))
     wav = torch.randn(2, 1, 1613)
     torch.testing.assert_close(ours(wav, None), theirs(wav), rtol=1e-5, atol=1e-6)
 
     theirs = official.SEANetDecoder(ratios=ratios, **common)
     ours = SEANetDecoder(16, strides=strides, n_filters=4)
-    copy_official(ours, theirs)
+    official_pairs.copy(official_pairs.seanet(ours, theirs))
     latent = torch.randn(2, 16, 9)
     torch.testing.assert_close(ours(latent, None), theirs(latent), rtol=1e-5, atol=1e-6)
 

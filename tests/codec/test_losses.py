@@ -1,68 +1,92 @@
 """Losses against their formulas in float64."""
 
-import math
-
 import pytest
 import torch
 
 from espnet_st.codec import losses
+from espnet_st.codec.mel_loss import LogMelLoss, MelLoss
 
 
-def judgements(*logits, feature=1.0):
-    return [[torch.full((2, 3), feature), torch.tensor(logit)] for logit in logits]
+def judgements(*logits, feature=1.0, kind="scale"):
+    return [
+        losses.Judgement(kind, [torch.full((2, 3), feature)], torch.tensor(logit))
+        for logit in logits
+    ]
+
+
+REAL = judgements([2.0, 0.0], [-1.0, 1.0])
+FAKE = judgements([-2.0, 0.0], [1.0, 0.5])
 
 
 def test_hinge_losses_average_over_discriminators():
-    real = judgements([2.0, 0.0], [-1.0, 1.0])
-    fake = judgements([-2.0, 0.0], [1.0, 0.5])
     # real: mean(0, 1) and mean(2, 0); fake: mean(0, 1) and mean(2, 1.5)
-    assert losses.discriminator_loss(real, fake).item() == pytest.approx(
+    assert losses.hinge_discriminator_loss(REAL, FAKE).item() == pytest.approx(
         ((0.5 + 0.5) + (1.0 + 1.75)) / 2
     )
-    assert losses.adversarial_loss(fake).item() == pytest.approx((2.0 + 0.25) / 2)
+    assert losses.hinge_adversarial_loss(FAKE).item() == pytest.approx((2.0 + 0.25) / 2)
 
 
-def test_feature_matching_is_relative_to_the_real_features():
-    real = judgements([0.0], feature=4.0)
-    fake = judgements([0.0], feature=3.0)
-    assert losses.feature_matching_loss(real, fake).item() == pytest.approx(0.25)
-    assert losses.feature_matching_loss(real, real).item() == 0
-
-
-def test_distillation_is_equation_4_with_its_minus_sign():
-    torch.manual_seed(0)
-    a, b = torch.randn(2, 5, 7), torch.randn(2, 5, 7)
-    loss, cosine = losses.distillation_loss(a, b)
-    x, y = a.double(), b.double()
-    expected = (x * y).sum(-1) / (x.norm(dim=-1) * y.norm(dim=-1))
-    torch.testing.assert_close(cosine.double(), expected.mean(), rtol=1e-5, atol=1e-6)
-    torch.testing.assert_close(
-        loss.double(), -expected.sigmoid().log().mean(), rtol=1e-5, atol=1e-6
+def test_least_squares_losses_sum_over_discriminators():
+    # real: mean(1, 1) and mean(4, 0); fake: mean(4, 0) and mean(1, 0.25)
+    assert losses.least_squares_discriminator_loss(REAL, FAKE).item() == pytest.approx(
+        (1.0 + 2.0) + (2.0 + 0.625)
     )
-    best, _ = losses.distillation_loss(a, a)
-    assert best.item() == pytest.approx(math.log(1 + math.exp(-1)), rel=1e-5)
+    # mean(9, 1) and mean(0, 0.25)
+    assert losses.least_squares_adversarial_loss(FAKE).item() == pytest.approx(5.125)
 
 
-def test_distillation_detects_a_shift_of_one_frame():
+def test_relative_feature_loss_is_relative_to_the_real_features():
+    real = judgements([0.0], feature=4.0)
+    fake = judgements([9.0], feature=3.0)
+    assert losses.relative_feature_loss(real, fake).item() == pytest.approx(0.25)
+    assert losses.relative_feature_loss(real, real).item() == 0
+
+
+def test_absolute_feature_loss_takes_the_logits_of_waveform_discriminators():
+    for kind, expected in (("stft", 2 * 1.0), ("period", 2 * 10.0), ("scale", 2 * 10)):
+        real = judgements([0.0], feature=4.0, kind=kind)
+        fake = judgements([9.0], feature=3.0, kind=kind)
+        assert losses.absolute_feature_loss(real, fake).item() == pytest.approx(
+            expected
+        )
+
+
+def test_commitment_of_every_layer_or_with_the_gradient_of_the_first():
+    errors = torch.tensor([3.0, 2.0, 1.0], requires_grad=True)
+    loss = losses.commitment_loss(errors)
+    assert loss.item() == 6
+    assert torch.autograd.grad(loss, errors)[0].tolist() == [1, 1, 1]
+    loss = losses.first_commitment_loss(errors)
+    assert loss.item() == 2
+    (gradient,) = torch.autograd.grad(loss, errors)
+    torch.testing.assert_close(gradient, torch.tensor([1 / 3, 0.0, 0.0]))
+
+
+def test_losses_are_chosen_by_name():
+    chosen = losses.choose_losses(
+        "least_squares", feature_matching="absolute", commitment="first_layer"
+    )
+    assert chosen == (
+        losses.least_squares_discriminator_loss,
+        losses.least_squares_adversarial_loss,
+        losses.absolute_feature_loss,
+        losses.first_commitment_loss,
+    )
+    with pytest.raises(ValueError, match="adversarial is 'lsgan'; choose from"):
+        losses.choose_losses(adversarial="lsgan")
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        MelLoss(16000, exponents=(7, 9)),
+        MelLoss(16000, exponents=(7, 9), log=True),
+        LogMelLoss(16000),
+    ],
+    ids=["paper", "paper, log", "release"],
+)
+def test_mel_loss_is_zero_for_the_same_and_grows_with_noise(loss):
     torch.manual_seed(0)
-    features = torch.randn(2, 20, 8)
-    _, aligned = losses.distillation_loss(features, features)
-    _, shifted = losses.distillation_loss(features[:, 1:], features[:, :-1])
-    assert aligned > 0.999 > 0.5 > shifted
-
-
-def test_pseudo_labels_are_cross_entropy():
-    logits, units = torch.randn(2, 5, 7), torch.randint(7, (2, 5))
-    loss, accuracy = losses.pseudo_label_loss(logits, units)
-    log_p = logits.double().log_softmax(-1).gather(-1, units[..., None])
-    torch.testing.assert_close(loss.double(), -log_p.mean(), rtol=1e-5, atol=1e-6)
-    assert accuracy == (logits.argmax(-1) == units).float().mean()
-
-
-@pytest.mark.parametrize("log", [False, True])
-def test_mel_loss_is_zero_for_the_same_and_grows_with_noise(log):
-    torch.manual_seed(0)
-    loss = losses.MelLoss(16000, exponents=(7, 9), log=log)
     wav = 0.1 * torch.randn(2, 1, 4000)
     assert loss(wav, wav).item() < 1e-5
     noise = torch.randn_like(wav)
@@ -71,3 +95,17 @@ def test_mel_loss_is_zero_for_the_same_and_grows_with_noise(log):
     fake = wav.clone().requires_grad_()
     loss(wav, fake).backward()
     assert torch.isfinite(fake.grad).all()
+
+
+def test_mel_losses_do_not_fall_to_half_precision():
+    torch.manual_seed(0)
+    real, fake = 0.1 * torch.randn(2, 2, 1, 4000)
+    for loss in (MelLoss(16000, exponents=(7, 9)), LogMelLoss(16000)):
+        with torch.autocast("cpu", torch.bfloat16):
+            within = loss(real, fake)
+        assert torch.equal(within, loss(real, fake))
+
+
+def test_each_resolution_needs_a_hop_and_a_weight():
+    with pytest.raises(ValueError, match="2 sizes, 4 hops and 4 weights"):
+        LogMelLoss(16000, sizes=(1024, 512))

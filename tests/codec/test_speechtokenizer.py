@@ -38,7 +38,7 @@ class Teacher(torch.nn.Module):
         super().__init__()
         self.weight = torch.nn.Parameter(torch.randn(320, 8), requires_grad=False)
 
-    def forward(self, wav):
+    def forward(self, wav, lengths=None):
         return wav.unfold(1, 320, 320) @ self.weight
 
 
@@ -46,7 +46,7 @@ def make(teacher=True, **conf) -> SpeechTokenizer:
     torch.manual_seed(0)
     model = SpeechTokenizer(**(TINY | conf))
     if teacher:
-        model._teacher = (Teacher(),)
+        model.distillation.teacher = Teacher()
     return model
 
 
@@ -62,7 +62,7 @@ def test_loss_is_the_weighted_sum_of_the_terms():
     torch.testing.assert_close(stats["generator_loss"], total)
     scaled = make(lambda_distill=3.0).eval()
     scaled.load_state_dict(model.state_dict())
-    scaled._teacher = model._teacher
+    scaled.distillation.teacher = model.distillation.teacher
     again = scaled(wav, forward_generator=True)["stats"]
     torch.testing.assert_close(again["distill_loss"], 3 * stats["distill_loss"])
 
@@ -77,6 +77,8 @@ def test_each_turn_reaches_only_its_own_parameters():
     model(wav, forward_generator=True)["loss"].sum().backward()
     missing = [n for n, p in model.generator.named_parameters() if p.grad is None]
     assert not missing
+    assert all(p.grad is None for p in model.discriminator.parameters())
+    assert all(p.requires_grad for p in model.discriminator.parameters())
 
 
 def test_both_turns_see_one_reconstruction():
@@ -117,7 +119,7 @@ def test_without_distillation_no_teacher_is_asked():
 def test_a_teacher_of_another_width_is_refused(monkeypatch):
     model = make(teacher=False, semantic_dimension=5)
     monkeypatch.setattr(
-        "espnet_st.codec.teachers.build_teacher", lambda **conf: Teacher()
+        "espnet_st.codec.distillation.build_teacher", lambda **conf: Teacher()
     )
     with pytest.raises(ValueError, match="set semantic_dimension, which is 5"):
         model(0.1 * torch.randn(2, 3200))
@@ -139,6 +141,33 @@ def test_distillation_alone_raises_the_cosine():
         cosines.append(float(out["stats"]["distill_agreement"]))
     assert cosines[-1] > cosines[0] + 0.2
     assert float(out["stats"]["distill_loss"]) < -math.log(0.5)
+
+
+def test_the_objectives_are_those_named():
+    model = make(
+        teacher=False,
+        lambda_distill=0.0,
+        mel_loss="release",
+        mel_loss_conf={"sizes": [256], "hops": [64], "weights": [1.0]},
+        loss_conf={"adversarial": "least_squares", "commitment": "first_layer"},
+        discriminator_conf=TINY["discriminator_conf"] | {"official": True},
+    ).eval()
+    with pytest.raises(ValueError, match=r"loss_conf has unknown keys \['gan'\]"):
+        make(loss_conf={"gan": "hinge"})
+    wav = 0.1 * torch.randn(2, 3200)
+    with torch.no_grad():
+        fake, quantized = model._reconstruct(wav[:, None])
+        stats = model(wav)["stats"]
+        said = model.discriminator(fake)
+        expected = sum((1 - judgement.logits).square().mean() for judgement in said)
+        mel = model.mel_loss(wav[:, None], fake)
+    torch.testing.assert_close(stats["adv_loss"], expected[None])
+    torch.testing.assert_close(stats["mel_loss"], mel[None])
+    torch.testing.assert_close(stats["commit_loss"], quantized.errors.mean()[None])
+    kinds = [judgement.kind for judgement in said]
+    assert kinds == ["stft", "period", "scale"]
+    # As long as its input: HiFi-GAN's last kernel is 3, where ESPnet's is 2.
+    assert said[1].logits.shape[-1] == said[1].features[-1].flatten(2).shape[-1]
 
 
 def test_two_instances_share_no_defaults():

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-CONFIGS = sorted(ROOT.glob("egs2/*/st1/conf/**/*.yaml"))
+CONFIGS = sorted({p.resolve() for p in ROOT.glob("egs2/*/st1/conf/**/*.yaml")})
 TOKENS = ["<blank>", "<unk>", "a", "b", "<sos/eos>"]
 
 
@@ -39,7 +39,10 @@ def test_a_codec_config_builds(path, tmp_path, monkeypatch):
     args = parse(GANCodecTask, path, tmp_path)
     model = GANCodecTask.build_model(args)
     optimizers = GANCodecTask.build_optimizers(args, model)
-    assert model.codec.generator.sample_rate == 16000
+    generator = model.codec.generator
+    assert generator.sample_rate == args.codec_conf["sample_rate"]
+    assert generator.frame_rate == 50  # the teacher's
+    assert args.chunk_length % generator.hop_length == 0
     assert len(optimizers) == 2
     assert args.iterator_type == "chunk"
     assert all(p.requires_grad for p in model.codec.generator.parameters())

@@ -1,0 +1,1 @@
+"""ESPnet tasks: building models from YAML, and training them."""

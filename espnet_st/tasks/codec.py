@@ -1,0 +1,114 @@
+"""ESPnet's codec task with a trainer that can be left alone."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from espnet2.gan_codec.espnet_model import ESPnetGANCodecModel
+from espnet2.tasks.gan_codec import GANCodecTask, codec_choices
+from torch import Tensor
+from torch.nn.parallel import DistributedDataParallel
+
+from espnet_st.codec.speechtokenizer import SpeechTokenizer
+from espnet_st.codec.teacher_features import TeacherFeatures
+from espnet_st.codec.teachers import HOP_LENGTH, SAMPLE_RATE
+from espnet_st.tasks.codec_trainer import CodecTrainer
+
+# The processes that ESPnet spawns for several GPUs import this module and no other.
+codec_choices.classes["speechtokenizer"] = SpeechTokenizer
+
+Preprocess = Callable[[str, dict[str, Any]], dict[str, np.ndarray]]
+
+
+class CodecModel(ESPnetGANCodecModel):
+    """Passes on the lengths that ESPnet's model drops, and can train in bfloat16.
+
+    Args:
+        codec: The codec.
+        bfloat16: Whether training runs under autocast to bfloat16, which needs no
+            scaling of the loss; validation does not.
+    """
+
+    def __init__(self, codec: torch.nn.Module, bfloat16: bool = False):
+        super().__init__(codec=codec)
+        self.bfloat16 = bfloat16
+
+    def forward(
+        self,
+        audio: Tensor,
+        forward_generator: bool = True,
+        audio_lengths: Tensor | None = None,
+        teacher_rows: Tensor | None = None,
+        **kwargs: Any,
+    ) -> dict[str, Any]:
+        """One turn of the codec; arguments and results are those of its `forward`."""
+        low = self.bfloat16 and self.training
+        with torch.autocast(audio.device.type, torch.bfloat16, enabled=low):
+            return self.codec(
+                audio=audio,
+                forward_generator=forward_generator,
+                audio_lengths=audio_lengths,
+                teacher_rows=teacher_rows,
+            )
+
+
+class WithTeacherRows:
+    """Preprocessing that says where the teacher's features of an utterance are.
+
+    ESPnet cuts the rows of the samples into chunks as it cuts the samples.
+
+    Args:
+        preprocess: ESPnet's own.
+        codec_conf: Of the codec, whose `teacher_conf` has `features`.
+    """
+
+    def __init__(self, preprocess: Preprocess, codec_conf: Mapping[str, Any]):
+        self.preprocess = preprocess
+        self.features = TeacherFeatures(codec_conf["teacher_conf"]["features"])
+        sample_rate = codec_conf.get("sample_rate", SAMPLE_RATE)
+        self.hop_length = HOP_LENGTH * sample_rate // SAMPLE_RATE
+
+    def __call__(self, uid: str, data: dict[str, Any]) -> dict[str, np.ndarray]:
+        """The utterance `uid` with `teacher_rows` beside `audio`, both (N,)."""
+        data = self.preprocess(uid, data)
+        rows = self.features.rows(uid, len(data["audio"]), self.hop_length)
+        return data | {"teacher_rows": rows}
+
+
+class CodecTask(GANCodecTask):
+    """`GANCodecTask` with `CodecTrainer`; `--use_amp true` means bfloat16.
+
+    Configurations, checkpoints and options are those of `GANCodecTask`.
+    """
+
+    trainer = CodecTrainer
+
+    @classmethod
+    def build_preprocess_fn(
+        cls, args: argparse.Namespace, train: bool
+    ) -> Preprocess | None:
+        """ESPnet's, and more where the teacher's features are precomputed."""
+        preprocess = super().build_preprocess_fn(args, train)
+        if not (args.codec_conf.get("teacher_conf") or {}).get("features"):
+            return preprocess
+        if preprocess is None:
+            raise ValueError("precomputed features need --use_preprocessor true")
+        return WithTeacherRows(preprocess, args.codec_conf)
+
+    @classmethod
+    def build_model(cls, args: argparse.Namespace) -> CodecModel:
+        """The model of a configuration."""
+        stock = super().build_model(args)
+        model = CodecModel(stock.codec, bfloat16=args.use_amp)
+        if isinstance(stock.codec, SpeechTokenizer):
+            # Its buffers are equal in all processes by themselves. Overwritten at each
+            # pass, as is usual, they would spoil the reconstruction that the second
+            # turn takes over from the first.
+            DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(
+                model, [name for name, _ in model.named_buffers()]
+            )
+        return model

@@ -1,0 +1,257 @@
+"""Real training runs: killed and resumed, in two processes, with NaN and bfloat16."""
+
+import multiprocessing
+import os
+import socket
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+import yaml
+
+from espnet_st.bin.teacher import main as teacher_command
+
+pytest.importorskip("transformers")
+HERE = Path(__file__).parent
+SIZES = {"channels": 16, "hidden": 16, "n_blocks": 1}
+CODEC = {
+    "dimension": 16,
+    "semantic_dimension": 12,
+    "encoder": "spectral",
+    "encoder_conf": SIZES | {"n_mels": 20},
+    "decoder": "spectral",
+    "decoder_conf": SIZES,
+    "quantizer_conf": {"n_q": 2, "codebook_size": 8},
+    "discriminator_conf": {
+        "stft_sizes": [256],
+        "stft_filters": 2,
+        "periods": [2],
+        "period_channels": 4,
+        "max_period_channels": 8,
+        "scales": 1,
+        "scale_channels": 16,
+        "max_scale_channels": 16,
+    },
+    "mel_loss_conf": {"exponents": [7, 9]},
+    "adversarial_start": 3,
+    "adversarial_samples": 1600,  # at random places
+}
+TRAINING = {
+    "codec": "speechtokenizer",
+    "iterator_type": "chunk",
+    "chunk_length": 3200,
+    "num_cache_chunks": 16,
+    "batch_type": "unsorted",
+    "batch_size": 4,
+    "max_epoch": 2,
+    "seed": 1,
+    "num_workers": 1,
+    "log_interval": 1,
+    "generator_first": True,
+    "unused_parameters": True,
+    "optim": "adamw",
+    "optim_conf": {"lr": 1.0e-3},
+    "scheduler": "exponentiallr",
+    "scheduler_conf": {"gamma": 0.5},
+    "optim2": "adamw",
+    "optim2_conf": {"lr": 1.0e-3},
+    "scheduler2": "exponentiallr",
+    "scheduler2_conf": {"gamma": 0.5},
+    "best_model_criterion": [["train", "total_count", "max"]],
+    "keep_nbest_models": 2,
+    "use_matplotlib": False,
+    "use_tensorboard": False,
+    "num_att_plot": 0,
+}
+
+
+@pytest.fixture(scope="module")
+def start():
+    """Starts training as a process that is forked from one with the imports done."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["training_process"])
+    with pytest.MonkeyPatch.context() as patch:
+        for path in (HERE.parents[1], HERE):
+            patch.syspath_prepend(path)
+            patch.setenv("PYTHONPATH", str(path), prepend=os.pathsep)
+        patch.setenv("OMP_NUM_THREADS", "1")
+        from training_process import train
+
+        def process(log, options, **environment):
+            one = context.Process(target=train, args=(str(log), environment, options))
+            one.start()
+            return one
+
+        yield process
+
+
+def finish(*processes, within=300):
+    """Wait for processes, and say how they ended."""
+    end = time.monotonic() + within
+    for one in processes:
+        one.join(max(end - time.monotonic(), 0.1))
+    codes = [one.exitcode for one in processes]
+    for one in processes:
+        one.kill()
+    return codes
+
+
+@pytest.fixture(scope="module")
+def teacher(tmp_path_factory):
+    from transformers import HubertConfig, HubertModel
+
+    from espnet_st.codec.teacher_model import save_teacher
+
+    torch.manual_seed(0)
+    config = HubertConfig(
+        conv_dim=[4] * 7,
+        hidden_size=12,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=16,
+        num_conv_pos_embeddings=4,
+        num_conv_pos_embedding_groups=2,
+    )
+    directory = tmp_path_factory.mktemp("teacher")
+    save_teacher(HubertModel(config), directory)
+    return directory
+
+
+@pytest.fixture
+def options(tmp_path, teacher):
+    """Options of a run on utterances of given lengths; NaN where `broken` says."""
+
+    def make(output, lengths, broken=(), **changes):
+        generator = np.random.default_rng(0)
+        scp, shapes = [], []
+        for number, length in enumerate(lengths):
+            wav = 0.1 * generator.standard_normal(length).astype(np.float32)
+            if number in broken:
+                wav[length // 2] = np.nan
+            path = tmp_path / f"u{number}.wav"
+            soundfile.write(path, wav, 16000, subtype="FLOAT")
+            scp.append(f"u{number} {path}\n")
+            shapes.append(f"u{number} {length}\n")
+        (tmp_path / "wav.scp").write_text("".join(scp))
+        (tmp_path / "shape").write_text("".join(shapes))
+        codec = CODEC | {"teacher_conf": {"name": str(teacher)}}
+        conf = yaml.safe_dump(TRAINING | {"codec_conf": codec} | changes)
+        (tmp_path / "train.yaml").write_text(conf)
+        made = ["--config", str(tmp_path / "train.yaml"), "--output_dir", str(output)]
+        for part in ("train", "valid"):
+            data = f"{tmp_path}/wav.scp,audio,sound"
+            made += [f"--{part}_data_path_and_name_and_type", data]
+            made += [f"--{part}_shape_file", str(tmp_path / "shape")]
+        return [*made, "--ngpu", "0", "--resume", "true"]
+
+    return make
+
+
+def checkpoint(directory):
+    return torch.load(directory / "checkpoint.pth", weights_only=False)
+
+
+def same(a, b):
+    """Whether two nested states are equal, bit for bit."""
+    if isinstance(a, torch.Tensor):
+        return torch.equal(a, b)
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
+    if isinstance(a, (list, tuple)):
+        return len(a) == len(b) and all(map(same, a, b))
+    return a == b
+
+
+def test_a_killed_run_resumes_to_the_same_result(start, options, tmp_path):
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    lengths = [24000] * 4
+    log = tmp_path / "killed.log"
+    first = start(log, options(killed, lengths))
+    end = time.monotonic() + 300
+    while first.is_alive() and time.monotonic() < end:
+        if log.exists() and "2epoch:train:3-3batch" in log.read_text():
+            break
+        time.sleep(0.005)
+    first.kill()
+    assert finish(first) == [-9], log.read_text()[-3000:]
+    halfway = checkpoint(killed)
+    assert halfway["reporter"]["epoch"] == 1
+    # As if it had been killed right after the checkpoint.
+    (killed / "1epoch.pth").unlink()
+    (killed / "latest.pth").unlink()
+    for directory in (whole, killed):
+        log = tmp_path / "run.log"
+        assert finish(start(log, options(directory, lengths))) == [0], log.read_text()[
+            -3000:
+        ]
+    assert "The training was resumed" in log.read_text()
+    expected, found = checkpoint(whole), checkpoint(killed)
+    assert not same(halfway["model"], found["model"])
+    for part in ("model", "optimizers", "schedulers"):
+        assert same(expected[part], found[part]), part
+    for name in ("1epoch.pth", "2epoch.pth", "train.total_count.ave.pth"):
+        pair = [torch.load(one / name, weights_only=True) for one in (whole, killed)]
+        assert same(*pair), name
+    assert (killed / "latest.pth").resolve().name == "2epoch.pth"
+    assert not list(killed.glob("*.part"))
+    assert not [name for name in found["model"] if "teacher" in name]
+
+
+@pytest.mark.parametrize("generator_first", [True, False])
+def test_two_processes_with_unequal_shares_end_together(
+    start, options, teacher, tmp_path, generator_first
+):
+    # Of 14 chunks each, and of 3: 21 steps of two for one process, 4 for the other.
+    lengths = [24000, 6400] * 3
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    common = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    made = options(tmp_path / "exp", lengths, generator_first=generator_first)
+    made += ["--dist_backend", "gloo", "--multiprocessing_distributed", "false"]
+    # What the teacher says is looked up here; the other runs ask it.
+    features = ["--teacher", str(teacher), "--output_dir", str(tmp_path / "features")]
+    teacher_command(["features", *features, "--wav_scp", str(tmp_path / "wav.scp")])
+    made += ["--codec_conf", f"teacher_conf.features={tmp_path}/features"]
+    logs = [tmp_path / f"rank{rank}.log" for rank in range(2)]
+    ranks = [
+        start(log, made, RANK=str(rank), **common) for rank, log in enumerate(logs)
+    ]
+    codes = finish(*ranks)
+    text, other = (log.read_text() for log in logs)
+    assert codes == [0, 0], text[-3000:] + other[-3000:]
+    for epoch in (1, 2):
+        assert f"{epoch}epoch:train:4-4batch" in text
+        assert f"{epoch}epoch:train:5-5batch" not in text
+    state = checkpoint(tmp_path / "exp")
+    assert state["reporter"]["epoch"] == 2
+    assert all(value.isfinite().all() for value in state["model"].values())
+    first, second = (torch.load(f"{log}.pth", weights_only=True) for log in logs)
+    assert same(first, second) and same(first, state["model"])
+
+
+def test_nan_is_skipped_counted_and_kept_from_all_weights(start, options, tmp_path):
+    made = options(tmp_path / "exp", [24000] * 4, broken=[1], grad_clip=-1.0)
+    log = tmp_path / "run.log"
+    assert finish(start(log, [*made, "--use_amp", "true"])) == [0], log.read_text()[
+        -3000:
+    ]
+    state = checkpoint(tmp_path / "exp")
+    assert all(value.isfinite().all() for value in state["model"].values())
+    assert all(
+        torch.isfinite(torch.as_tensor(value)).all()
+        for optimizer in state["optimizers"]
+        for moments in optimizer["state"].values()
+        for value in moments.values()
+    )
+    for epoch in (1, 2):
+        stats = state["reporter"]["stats"][epoch]["train"]
+        skipped = stats["generator_skipped_steps"]
+        assert 0 < skipped < stats["total_count"] / epoch
+        assert np.isfinite(stats["generator_loss"])
+        line = f"epoch {epoch}: {skipped:.0f} of "
+        assert f"{line}" in log.read_text()
+    assert "steps of the generator were skipped" in log.read_text()
