@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,12 @@ from espnet_st.bin.loading import (
     load_strictly,
     read_config,
 )
+from espnet_st.bin.streaming import CodecStream
 from espnet_st.codec.generator import Generator
-from espnet_st.codec.layers import frames_of
-from espnet_st.codes import CodesReader, check_codes, pad_codes
+from espnet_st.codec.layers import fold_weight_norm
+from espnet_st.codec.pieces import Flow, Tick, cut, join
+from espnet_st.codec.seanet import SEANetDecoder, SEANetEncoder
+from espnet_st.codes import CodesReader, check_codes
 
 GENERATOR_KEYS = (
     "sample_rate",
@@ -34,6 +37,12 @@ GENERATOR_KEYS = (
     "decoder_conf",
     "quantizer_conf",
 )
+PIECE = 200
+"""Frames of a signal that are in work at once; bounds the memory."""
+ABREAST = 32
+"""Signals that run together."""
+ABREAST_FRAMES = 12000
+"""Frames that they have together, at most, unless one has more."""
 
 
 class AudioCoding:
@@ -43,6 +52,9 @@ class AudioCoding:
         train_config: The `config.yaml` of the training run.
         model_file: Its checkpoint; by default the best one beside the config.
         device: Where to run.
+        dtype: `float32`, or `bfloat16`, which is faster and gives other codes here and
+            there: encoder and decoder are in half precision then, except the
+            quantizer and the LSTM's states.
 
     Raises:
         ValueError: If a file is missing or does not fit.
@@ -53,6 +65,7 @@ class AudioCoding:
         train_config: str | Path,
         model_file: str | Path | None = None,
         device: str = "cpu",
+        dtype: str = "float32",
     ):
         train_config = Path(train_config)
         config = read_config(train_config)
@@ -68,11 +81,22 @@ class AudioCoding:
             **(defaults | {key: conf[key] for key in GENERATOR_KEYS if key in conf})
         )
         load_strictly(self.generator, load_state(checkpoint), "codec.generator.")
+        fold_weight_norm(self.generator)
         self.generator.eval().requires_grad_(False).to(device)
+        if dtype not in ("float32", "bfloat16"):
+            raise ValueError(f"dtype is {dtype!r}; expected 'float32' or 'bfloat16'")
+        for part in (self.generator.encoder, self.generator.decoder):
+            if dtype == "bfloat16" and not isinstance(
+                part, (SEANetEncoder, SEANetDecoder)
+            ):
+                raise ValueError(f"{type(part).__name__} runs in float32 only")
+            part.to(getattr(torch, dtype))
         self.device = device
 
     @classmethod
-    def from_pretrained(cls, directory: str | Path, device: str = "cpu") -> AudioCoding:
+    def from_pretrained(
+        cls, directory: str | Path, device: str = "cpu", dtype: str = "float32"
+    ) -> AudioCoding:
         """The codec of an experiment directory.
 
         Raises:
@@ -81,7 +105,7 @@ class AudioCoding:
         directory = Path(directory)
         if not directory.is_dir():
             raise ValueError(f"no directory {directory}: give that of a trained codec")
-        return cls(directory / "config.yaml", device=device)
+        return cls(directory / "config.yaml", device=device, dtype=dtype)
 
     @property
     def sample_rate(self) -> int:
@@ -140,14 +164,7 @@ class AudioCoding:
         """
         rate = sample_rate or self.sample_rate
         ready = [prepare_audio(wav, rate, self.sample_rate) for wav in wavs]
-        lengths = torch.tensor([len(wav) for wav in ready])
-        batch = torch.nn.utils.rnn.pad_sequence(ready, batch_first=True)[:, None]
-        ragged = None if bool((lengths == lengths[0]).all()) else lengths
-        codes = self.generator.encode(
-            batch.to(self.device), None if ragged is None else ragged.to(self.device)
-        ).cpu()
-        n_frames = [frames_of(len(wav), self.hop_length) for wav in ready]
-        return [codes[:, i, :count].clone() for i, count in enumerate(n_frames)]
+        return self._abreast(self.generator.encode_ticks, ready, self.hop_length)
 
     def decode(self, codes: torch.Tensor) -> torch.Tensor:
         """Waveform (T * hop_length,) float32 of codes (k, T) of the first k layers."""
@@ -173,15 +190,41 @@ class AudioCoding:
                     f"codes have shape {tuple(one.shape)}; expected (k, T) with k at "
                     f"most {self.n_q} and T at least 1"
                 )
-        batch, lengths = pad_codes(codes)
-        ragged = None if bool((lengths == lengths[0]).all()) else lengths
-        wavs = self.generator.decode(
-            batch.to(self.device), None if ragged is None else ragged.to(self.device)
-        ).cpu()
-        return [
-            wavs[i, 0, : int(count) * self.hop_length].clone()
-            for i, count in enumerate(lengths)
-        ]
+        return self._abreast(self.generator.decode_ticks, codes, 1)
+
+    def _abreast(
+        self,
+        ticks: Callable[[Iterator[Tick], Sequence[Flow]], Iterator[Tick]],
+        signals: Sequence[torch.Tensor],
+        frame: int,
+    ) -> list[torch.Tensor]:
+        """Run signals, those of like lengths together, in pieces of `PIECE` frames.
+
+        Args:
+            ticks: What to run.
+            signals: Each (..., N_i).
+            frame: Length of a frame in them.
+        """
+        order = sorted(range(len(signals)), key=lambda i: signals[i].shape[-1])
+        done: dict[int, torch.Tensor] = {}
+        while order:
+            count = max(ABREAST_FRAMES * frame // signals[order[-1]].shape[-1], 1)
+            count = min(count, ABREAST)
+            order, chosen = order[:-count], order[-count:]
+            flows = [Flow() for _ in chosen]
+            pieces = cut(
+                [signals[i].to(self.device) for i in chosen], PIECE * frame, flows
+            )
+            done |= zip(chosen, join(ticks(pieces, flows)))
+        return [done[i].cpu() for i in range(len(signals))]
+
+    def stream(self) -> CodecStream:
+        """Encode and decode a signal while it comes.
+
+        Raises:
+            ValueError: If the model looks ahead.
+        """
+        return CodecStream(self.generator, self.device)
 
     def quantized(self, codes: torch.Tensor) -> torch.Tensor:
         """Each layer's vectors (k, T, D) for codes (k, T)."""

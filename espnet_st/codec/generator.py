@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import embedding
 
 from espnet_st.codec.build import build_part
-from espnet_st.codec.layers import masked
+from espnet_st.codec.pieces import Flow, Tick, each, run
 from espnet_st.codec.quantizer import ResidualVectorQuantizer
 from espnet_st.codec.seanet import SEANetDecoder, SEANetEncoder
 from espnet_st.codec.spectral import SpectralDecoder, SpectralEncoder
@@ -86,36 +87,59 @@ class Generator(nn.Module):
         """Entries of each codebook."""
         return self.quantizer.codebook_size
 
-    def encode(self, wav: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Waveforms to codes.
+    def encode(self, wav: Tensor) -> Tensor:
+        """Codes (n_q, B, ceil(N / hop_length)) of waveforms (B, 1, N)."""
+        return self.quantizer.encode(self.encoder(wav))
+
+    def decode(self, codes: Tensor) -> Tensor:
+        """Waveforms (B, 1, T * hop_length) of codes (k, B, T) of the first k layers."""
+        return self.decoder(self.latent(codes))
+
+    def latent(self, codes: Tensor) -> Tensor:
+        """Latent frames (B, D, T) that codes (k, B, T) stand for."""
+        layers = zip(codes, self.quantizer.layers)
+        return sum(embedding(one, layer.entries) for one, layer in layers).mT
+
+    def encode_ticks(
+        self, ticks: Iterable[Tick], flows: Sequence[Flow]
+    ) -> Iterator[Tick]:
+        """Codes of signals that come in pieces; see `pieces.run`.
 
         Args:
-            wav: (B, 1, N).
-            lengths: Samples of each item (B,), or None when all have N. What lies
-                beyond an item's end does not change its codes.
+            ticks: Pieces (N,) of waveforms.
+            flows: One of each signal.
 
-        Returns:
-            Codes (n_q, B, ceil(N / hop_length)); beyond an item's own
-            ceil(length / hop_length) frames they mean nothing.
+        Yields:
+            Pieces of codes (n_q, T).
         """
-        return self.quantizer.encode(self.encoder(wav, lengths))
+        kind = next(self.encoder.parameters()).dtype
+        waves = (each(lambda wav: wav[None, None].to(kind), tick) for tick in ticks)
+        for tick in run(self.encoder.layers, waves, flows):
+            yield each(lambda x: self.quantizer.encode(x.float())[:, 0], tick)
 
-    def decode(self, codes: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Codes of the first layers to waveforms.
+    def decode_ticks(
+        self, ticks: Iterable[Tick], flows: Sequence[Flow]
+    ) -> Iterator[Tick]:
+        """Waveforms of codes that come in pieces; see `pieces.run`.
 
         Args:
-            codes: (k, B, T) with k from 1 to n_q.
-            lengths: Frames of each item (B,), or None when all have T.
+            ticks: Pieces of codes (k, T) of the first k layers.
+            flows: One of each signal.
 
-        Returns:
-            (B, 1, T * hop_length).
+        Yields:
+            Pieces of waveforms (N,).
         """
-        latent = self.quantizer.vectors(codes).sum(0)
-        return self.decoder(masked(latent, lengths), lengths)
+        kind = next(self.decoder.parameters()).dtype
+        latents = (
+            each(lambda codes: self.latent(codes[:, None]).to(kind), tick)
+            for tick in ticks
+        )
+        for tick in run(self.decoder.layers, latents, flows):
+            yield each(lambda wav: wav[0, 0].float(), tick)
 
     def decode_vectors(self, vectors: Tensor) -> Tensor:
         """Decode one latent sequence (D, T) to a waveform (T * hop_length,)."""
-        return self.decoder(vectors[None], None)[0, 0]
+        return self.decoder(vectors[None])[0, 0]
 
     def codebooks(self) -> Tensor:
         """All entries (n_q, codebook_size, D)."""
