@@ -22,7 +22,7 @@ ROWS = 16
 """Windows of a long signal that run together."""
 WINDOW = 1024
 """Frames after which a long signal is cut into windows."""
-SPAN = 64
+SPAN = 128
 """Frames whose gates are computed at once."""
 TOLERANCE = 1e-6
 """Largest difference between states that are taken for the same."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -12,21 +13,33 @@ from typing import Any
 
 def alternate(
     functions: Mapping[str, Callable[[], Any]], repetitions: int
-) -> tuple[dict[str, float], dict[str, Any]]:
+) -> tuple[dict[str, tuple[float, float]], dict[str, Any]]:
     """Run each function in turn, several times; the first time is not counted.
 
     Returns:
-        The median seconds of each, and what each gave last.
+        The median seconds of each, by the clock and of the processors (which others on
+        the machine disturb less), and what each gave last.
     """
-    seconds: dict[str, list[float]] = {name: [] for name in functions}
+    seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in functions}
     results = {}
     for repetition in range(repetitions + 1):
         for name, function in functions.items():
-            start = time.perf_counter()
+            start = time.perf_counter(), _processor_seconds()
             results[name] = function()
             if repetition:
-                seconds[name].append(time.perf_counter() - start)
-    return {name: statistics.median(times) for name, times in seconds.items()}, results
+                taken = time.perf_counter() - start[0], _processor_seconds() - start[1]
+                seconds[name].append(taken)
+    medians = {
+        name: tuple(map(statistics.median, zip(*taken)))
+        for name, taken in seconds.items()
+    }
+    return medians, results
+
+
+def _processor_seconds() -> float:
+    """Of this process and of those that it waited for."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
 
 
 def _status(field: str) -> float:
