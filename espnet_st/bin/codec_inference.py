@@ -41,8 +41,8 @@ PIECE = 200
 """Frames of a signal that are in work at once; bounds the memory."""
 ABREAST = 32
 """Signals that run together."""
-ABREAST_FRAMES = 12000
-"""Frames that they have together, at most, unless one has more."""
+ABREAST_FRAMES = 24000
+"""Frames that they have together, about, unless one has more."""
 
 
 class AudioCoding:
@@ -208,9 +208,11 @@ class AudioCoding:
         order = sorted(range(len(signals)), key=lambda i: signals[i].shape[-1])
         done: dict[int, torch.Tensor] = {}
         while order:
-            count = max(ABREAST_FRAMES * frame // signals[order[-1]].shape[-1], 1)
-            count = min(count, ABREAST)
-            order, chosen = order[:-count], order[-count:]
+            chosen = [order.pop()]
+            room = ABREAST_FRAMES * frame - signals[chosen[0]].shape[-1]
+            while order and len(chosen) < ABREAST and room >= 0:
+                chosen.append(order.pop())
+                room -= signals[chosen[-1]].shape[-1]
             flows = [Flow() for _ in chosen]
             pieces = cut(
                 [signals[i].to(self.device) for i in chosen], PIECE * frame, flows

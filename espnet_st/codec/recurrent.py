@@ -214,7 +214,7 @@ def recur(
         The states at the end (2, items, C).
     """
     of_input, of_state, bias_input, bias_state = weights
-    bias, of_state = bias_input + bias_state, of_state.to(states.dtype)
+    bias = bias_input + bias_state
     width, count = of_state.shape[1], len(items)
     ending: dict[int, list[int]] = {}
     for row, item in enumerate(items):
@@ -244,7 +244,11 @@ def recur(
             own = ending.get(step + 1)
             if backwards and own:
                 hidden[:, own], cell[:, own] = states[:, :, own]
-            torch.addmm(gates[:, step - start].mT, of_state, hidden, out=now)
+            if of_state.dtype == hidden.dtype:
+                torch.addmm(gates[:, step - start].mT, of_state, hidden, out=now)
+            else:
+                product = of_state @ hidden.to(of_state.dtype)
+                torch.add(gates[:, step - start].mT, product, out=now)
             squashed.sigmoid_()
             update.tanh_()
             show.sigmoid_()
