@@ -156,7 +156,7 @@ def prepare_audio(
     wav = wav.float()
     if wav.dim() == 2:
         wav = wav.mean(0 if wav.shape[0] < wav.shape[1] else 1)
-    if not torch.isfinite(wav).all():
+    if not torch.isfinite(torch.stack(wav.aminmax())).all():
         raise ValueError("audio has NaN or infinite samples: repair or remove the file")
     if wav.abs().max() > LOUDEST:
         raise ValueError(

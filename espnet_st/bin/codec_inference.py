@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,19 @@ from espnet_st.bin.audio import prepare_audio, read_index
 from espnet_st.bin.decoding import decode_set
 from espnet_st.bin.jobs import codec_parser, parse_job
 from espnet_st.bin.loading import GENERATOR, load_codec, load_strictly
+from espnet_st.bin.streaming import CodecStream
 from espnet_st.codec.generator import Generator
-from espnet_st.codec.layers import frames_of
-from espnet_st.codes import CodesReader, check_codes, pad_codes
+from espnet_st.codec.layers import fold_weight_norm
+from espnet_st.codec.pieces import Flow, Tick, cut, join
+from espnet_st.codec.seanet import SEANetDecoder, SEANetEncoder
+from espnet_st.codes import CodesReader, check_codes
+
+PIECE = 200
+"""Frames of a signal that are in work at once; bounds the memory."""
+ABREAST = 32
+"""Signals that run together."""
+ABREAST_FRAMES = 24000
+"""Frames that they have together, about, unless one has more."""
 
 
 class AudioCoding:
@@ -28,8 +39,9 @@ class AudioCoding:
             takes.
         model_file: Its checkpoint; by default the best one beside the config.
         device: Where to run.
-        dtype: Precision in encoding, `float32` or `bfloat16`; distances to codebook
-            entries are always in float32.
+        dtype: `float32`, or `bfloat16`, which is faster and gives other codes here and
+            there: encoder and decoder are in half precision then, except the
+            quantizer and the LSTM's states.
 
     Raises:
         ValueError: If a file is missing or does not fit.
@@ -45,9 +57,17 @@ class AudioCoding:
         conf, state = load_codec(train_config, model_file)
         self.generator = Generator(**conf)
         load_strictly(self.generator, state, GENERATOR)
+        fold_weight_norm(self.generator)
         self.generator.eval().requires_grad_(False).to(device)
+        if dtype not in ("float32", "bfloat16"):
+            raise ValueError(f"dtype is {dtype!r}; expected 'float32' or 'bfloat16'")
+        for part in (self.generator.encoder, self.generator.decoder):
+            if dtype == "bfloat16" and not isinstance(
+                part, (SEANetEncoder, SEANetDecoder)
+            ):
+                raise ValueError(f"{type(part).__name__} runs in float32 only")
+            part.to(getattr(torch, dtype))
         self.device = device
-        self.dtype = getattr(torch, dtype)
 
     @classmethod
     def from_pretrained(
@@ -123,51 +143,76 @@ class AudioCoding:
         """
         rate = sample_rate or self.sample_rate
         ready = [prepare_audio(wav, rate, self.sample_rate) for wav in wavs]
-        lengths = torch.tensor([len(wav) for wav in ready])
-        batch = torch.nn.utils.rnn.pad_sequence(ready, batch_first=True)[:, None]
-        ragged = None if bool((lengths == lengths[0]).all()) else lengths
-        ragged = None if ragged is None else ragged.to(self.device)
-        half = self.dtype != torch.float32
-        kind = torch.device(self.device).type
-        with torch.autocast(kind, torch.bfloat16, enabled=half):
-            latent = self.generator.encoder(batch.to(self.device), ragged)
-        codes = self.generator.quantizer.encode(latent.float()).cpu()
-        n_frames = [frames_of(len(wav), self.hop_length) for wav in ready]
-        return [codes[:, i, :count].clone() for i, count in enumerate(n_frames)]
+        return self._abreast(self.generator.encode_ticks, ready, self.hop_length)
 
-    def decode(self, codes: torch.Tensor) -> torch.Tensor:
-        """Waveform (T * hop_length,) float32 of codes (k, T) of the first k layers."""
-        return self.decode_batch([codes])[0]
+    def decode(self, codes: torch.Tensor, start: int = 0) -> torch.Tensor:
+        """Waveform (T * hop_length,) float32 of codes (k, T); see `decode_batch`."""
+        return self.decode_batch([codes], start)[0]
 
     @torch.inference_mode()
-    def decode_batch(self, codes: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+    def decode_batch(
+        self, codes: Sequence[torch.Tensor], start: int = 0
+    ) -> list[torch.Tensor]:
         """Waveforms of several utterances, the same as one by one.
 
         Args:
-            codes: Each (k, T_i), codes of the first k layers, k from 1 to n_q.
+            codes: Each (k, T_i), codes of layers start, ..., start + k - 1.
+            start: The first of these layers; 0 is the semantic one.
 
         Returns:
             For each (T_i * hop_length,) float32 at `sample_rate`.
 
         Raises:
-            ValueError: If codes are out of range, empty, or have too many layers.
+            ValueError: If codes are out of range, empty, or of layers that are not
+                there.
         """
         for one in codes:
             check_codes(one, self.codebook_size)
-            if one.dim() != 2 or one.shape[0] > self.n_q or one.shape[1] == 0:
+            most = self.n_q - start
+            if one.dim() != 2 or not 0 < len(one) <= most or one.shape[1] == 0:
                 raise ValueError(
                     f"codes have shape {tuple(one.shape)}; expected (k, T) with k at "
-                    f"most {self.n_q} and T at least 1"
+                    f"most {most} and T at least 1"
                 )
-        batch, lengths = pad_codes(codes)
-        ragged = None if bool((lengths == lengths[0]).all()) else lengths
-        wavs = self.generator.decode(
-            batch.to(self.device), None if ragged is None else ragged.to(self.device)
-        ).cpu()
-        return [
-            wavs[i, 0, : int(count) * self.hop_length].clone()
-            for i, count in enumerate(lengths)
-        ]
+        return self._abreast(
+            partial(self.generator.decode_ticks, start=start), codes, 1
+        )
+
+    def _abreast(
+        self,
+        ticks: Callable[[Iterator[Tick], Sequence[Flow]], Iterator[Tick]],
+        signals: Sequence[torch.Tensor],
+        frame: int,
+    ) -> list[torch.Tensor]:
+        """Run signals, those of like lengths together, in pieces of `PIECE` frames.
+
+        Args:
+            ticks: What to run.
+            signals: Each (..., N_i).
+            frame: Length of a frame in them.
+        """
+        order = sorted(range(len(signals)), key=lambda i: signals[i].shape[-1])
+        done: dict[int, torch.Tensor] = {}
+        while order:
+            chosen = [order.pop()]
+            room = ABREAST_FRAMES * frame - signals[chosen[0]].shape[-1]
+            while order and len(chosen) < ABREAST and room >= 0:
+                chosen.append(order.pop())
+                room -= signals[chosen[-1]].shape[-1]
+            flows = [Flow() for _ in chosen]
+            pieces = cut(
+                [signals[i].to(self.device) for i in chosen], PIECE * frame, flows
+            )
+            done |= zip(chosen, join(ticks(pieces, flows)))
+        return [done[i].cpu() for i in range(len(signals))]
+
+    def stream(self) -> CodecStream:
+        """Encode and decode a signal while it comes.
+
+        Raises:
+            ValueError: If the model looks ahead.
+        """
+        return CodecStream(self.generator, self.device)
 
     def quantized(self, codes: torch.Tensor) -> torch.Tensor:
         """Each layer's vectors (k, T, D) for codes (k, T)."""

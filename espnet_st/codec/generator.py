@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from espnet_st.codec.build import build_part
-from espnet_st.codec.layers import masked
+from espnet_st.codec.pieces import Flow, Tick, each, run
 from espnet_st.codec.quantizer import ResidualVectorQuantizer
 from espnet_st.codec.seanet import SEANetDecoder, SEANetEncoder
 from espnet_st.codec.spectral import SpectralDecoder, SpectralEncoder
@@ -86,42 +86,70 @@ class Generator(nn.Module):
         """Entries of each codebook."""
         return self.quantizer.codebook_size
 
-    def encode(self, wav: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Waveforms to codes.
+    def encode(self, wav: Tensor) -> Tensor:
+        """Codes (n_q, B, ceil(N / hop_length)) of waveforms (B, 1, N)."""
+        return self.quantizer.encode(self.encoder(wav))
 
-        Args:
-            wav: (B, 1, N).
-            lengths: Samples of each item (B,), or None when all have N. What lies
-                beyond an item's end does not change its codes.
+    def decode(self, codes: Tensor, start: int = 0) -> Tensor:
+        """Waveforms (B, 1, T * hop_length) of codes; see `latent`."""
+        return self.decoder(self.latent(codes, start))
 
-        Returns:
-            Codes (n_q, B, ceil(N / hop_length)); beyond an item's own
-            ceil(length / hop_length) frames they mean nothing.
-        """
-        return self.quantizer.encode(self.encoder(wav, lengths))
-
-    def decode(
-        self, codes: Tensor, lengths: Tensor | None = None, start: int = 0
-    ) -> Tensor:
-        """Codes of some layers to waveforms.
+    def latent(self, codes: Tensor, start: int = 0) -> Tensor:
+        """What the decoder takes for codes of some layers.
 
         Args:
             codes: (k, B, T), of layers start, ..., start + k - 1.
-            lengths: Frames of each item (B,), or None when all have T.
             start: The first of these layers; 0 is the semantic one.
 
         Returns:
-            (B, 1, T * hop_length).
+            (B, D, T).
 
         Raises:
             ValueError: If there are no such layers.
         """
-        latent = self.quantizer.codes_to_vectors(codes, start).sum(0)
-        return self.decoder(masked(latent, lengths), lengths)
+        return self.quantizer.codes_to_vectors(codes, start).sum(0)
+
+    def encode_ticks(
+        self, ticks: Iterable[Tick], flows: Sequence[Flow]
+    ) -> Iterator[Tick]:
+        """Codes of signals that come in pieces; see `pieces.run`.
+
+        Args:
+            ticks: Pieces (N,) of waveforms.
+            flows: One of each signal.
+
+        Yields:
+            Pieces of codes (n_q, T).
+        """
+        kind = next(self.encoder.parameters()).dtype
+        waves = (each(lambda wav: wav[None, None].to(kind), tick) for tick in ticks)
+        for tick in run(self.encoder.layers, waves, flows):
+            yield each(lambda x: self.quantizer.encode(x.float())[:, 0], tick)
+
+    def decode_ticks(
+        self, ticks: Iterable[Tick], flows: Sequence[Flow], start: int = 0
+    ) -> Iterator[Tick]:
+        """Waveforms of codes that come in pieces; see `pieces.run`.
+
+        Args:
+            ticks: Pieces of codes (k, T).
+            flows: One of each signal.
+            start: See `latent`.
+
+        Yields:
+            Pieces of waveforms (N,).
+        """
+        kind = next(self.decoder.parameters()).dtype
+        latents = (
+            each(lambda codes: self.latent(codes[:, None], start).to(kind), tick)
+            for tick in ticks
+        )
+        for tick in run(self.decoder.layers, latents, flows):
+            yield each(lambda wav: wav[0, 0].float(), tick)
 
     def decode_vectors(self, vectors: Tensor) -> Tensor:
         """Decode one latent sequence (D, T) to a waveform (T * hop_length,)."""
-        return self.decoder(vectors[None], None)[0, 0]
+        return self.decoder(vectors[None])[0, 0]
 
     def codebooks(self) -> Tensor:
         """All entries (n_q, codebook_size, D)."""

@@ -1,63 +1,26 @@
-"""Layers that know how long each item of a batch is.
+"""Convolutions and activations that take a whole signal, or one that comes in pieces.
 
-Every layer takes `(x (B, C, T), lengths (B,) or None)` and returns the same pair, so
-that an item of a padded batch gets what it gets alone. `None` means that all items
-are as long as the tensor, which is the fast path of training.
+Every layer takes `(x (B, C, T), flow)`. Without a flow, `x` is a batch of whole signals
+of one length, as in training; with one it is the next piece of a signal, see
+`pieces.py`. The LSTM is in `recurrent.py`.
 """
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import pad
+from torch.nn.functional import conv2d, linear
+from torch.nn.utils import parametrize
 from torch.nn.utils.parametrizations import weight_norm
 
-Lengths = Tensor | None
-
-
-def mask_of(lengths: Tensor, size: int) -> Tensor:
-    """Booleans (B, 1, size): True where an item has not ended."""
-    return (torch.arange(size, device=lengths.device) < lengths[:, None])[:, None]
-
-
-def masked(x: Tensor, lengths: Lengths) -> Tensor:
-    """`x` (B, C, T) with zeros where an item has ended."""
-    return x if lengths is None else x * mask_of(lengths, x.shape[-1])
-
-
-def reflect_pad(x: Tensor, left: int, right: Tensor, lengths: Tensor) -> Tensor:
-    """Pad each item by reflection at its own end.
-
-    An item shorter than its padding is first continued with zeros, as EnCodec does
-    (`encodec/modules/conv.py`).
-
-    Args:
-        x: (B, C, T).
-        left: Samples before the start.
-        right: Samples after each item's end (B,).
-        lengths: (B,).
-
-    Returns:
-        (B, C, left + max(lengths + right)).
-    """
-    size = int((lengths + right).max())
-    position = torch.arange(-left, size, device=x.device).abs()[
-        None
-    ]  # (1, left + size)
-    length = lengths[:, None]
-    mirror = torch.maximum(
-        length, torch.maximum(right, lengths * 0 + left)[:, None] + 1
-    )
-    source = torch.where(position < mirror, position, 2 * (mirror - 1) - position)
-    valid = (source >= 0) & (source < length)
-    index = (source * valid)[:, None].expand(-1, x.shape[1], -1)
-    return x.gather(2, index) * valid[:, None]
+from espnet_st.codec.pieces import Delay, Flow, Padding, Trim
 
 
 class Conv1d(nn.Module):
     """Weight-normalised convolution with padding: T frames become ceil(T / stride).
+
+    The signal is mirrored at its ends. A causal convolution has zeros there, because
+    the mirror image of its start would lie in the future.
 
     Args:
         in_channels: Channels of the input.
@@ -65,6 +28,7 @@ class Conv1d(nn.Module):
         kernel_size: Taps.
         stride: Frames per output frame.
         dilation: Distance between taps.
+        causal: Whether an output frame depends on no frame after its own.
     """
 
     def __init__(
@@ -74,88 +38,96 @@ class Conv1d(nn.Module):
         kernel_size: int,
         stride: int = 1,
         dilation: int = 1,
+        causal: bool = False,
     ):
         super().__init__()
         self.conv = weight_norm(
             nn.Conv1d(in_channels, out_channels, kernel_size, stride, dilation=dilation)
         )
-        self.stride = stride
-        total = (kernel_size - 1) * dilation - (stride - 1)
-        self.right = total // 2
-        self.left = total - self.right
+        span = (kernel_size - 1) * dilation + 1
+        right = 0 if causal else (span - stride) // 2
+        left = span - stride - right
+        self.padding = Padding(span, stride, left, right, reflect=not causal)
 
-    def forward(self, x: Tensor, lengths: Lengths) -> tuple[Tensor, Lengths]:
-        """Convolve (B, C, T); see the module for `lengths`."""
-        if lengths is None and x.shape[-1] > self.left + self.right + self.stride:
-            extra = -x.shape[-1] % self.stride
-            return self.conv(pad(x, (self.left, self.right + extra), "reflect")), None
-        ragged = lengths
-        if lengths is None:
-            lengths = x.new_full((x.shape[0],), x.shape[-1], dtype=torch.long)
-        right = self.right + (-lengths) % self.stride
-        out = self.conv(reflect_pad(x, self.left, right, lengths))
-        return out, None if ragged is None else -(-lengths // self.stride)
+    def forward(self, x: Tensor, flow: Flow | None = None) -> Tensor:
+        """Convolve (B, C, T)."""
+        x = self.padding(x, flow)
+        if flow is None:
+            return self.conv(x)
+        if x.shape[-1] == 0:
+            return x.new_zeros(x.shape[0], self.conv.out_channels, 0)
+        if self.conv.kernel_size == (1,):
+            return linear(x.mT, self.conv.weight[:, :, 0], self.conv.bias).mT
+        half = x.dtype == torch.bfloat16
+        # Strided ones of few channels come out wrong from AMX (pytorch issue 169688).
+        wrong = half and self.padding.stride > 1 and x.shape[1] < 64
+        if wrong or (not half and x.numel() < self.conv.weight.numel()):
+            return self._by_taps(x)
+        # In two dimensions torch keeps a layout with a frame's channels side by side.
+        conv = self.conv
+        stride, dilation = (1, *conv.stride), (1, *conv.dilation)
+        x, weight = x[:, :, None], conv.weight[:, :, None]
+        return conv2d(x, weight, conv.bias, stride, dilation=dilation)[:, :, 0]
+
+    def _by_taps(self, x: Tensor) -> Tensor:
+        """Convolve as a sum over taps: faster where the weights outweigh the frames."""
+        (stride,), (dilation,) = self.conv.stride, self.conv.dilation
+        frames = (x.shape[-1] - self.padding.span) // stride + 1
+        rows = x[0].t()
+        out = self.conv.bias.repeat(frames, 1)
+        for tap, weight in enumerate(self.conv.weight.unbind(2)):
+            start = tap * dilation
+            stop = start + (frames - 1) * stride + 1
+            out.addmm_(rows[start:stop:stride], weight.t())
+        return out.t()[None]
 
 
 class ConvTranspose1d(nn.Module):
     """Weight-normalised transposed convolution: T frames become T * stride.
 
+    The kernel has 2 * stride taps, so that an output frame has two input frames.
+
     Args:
         in_channels: Channels of the input.
         out_channels: Channels of the output.
-        kernel_size: Taps.
         stride: Output frames per input frame.
+        causal: Whether the two are the frame itself and the one before.
     """
 
     def __init__(
-        self, in_channels: int, out_channels: int, kernel_size: int, stride: int
+        self, in_channels: int, out_channels: int, stride: int, causal: bool = False
     ):
         super().__init__()
         self.conv = weight_norm(
-            nn.ConvTranspose1d(in_channels, out_channels, kernel_size, stride)
+            nn.ConvTranspose1d(in_channels, out_channels, 2 * stride, stride)
         )
         self.stride = stride
-        self.right = (kernel_size - stride) // 2
-        self.left = kernel_size - stride - self.right
+        self.right = stride if causal else stride // 2
+        self.padding = Padding(2, 1, 1, 0 if causal else 1, reflect=False)
 
-    def forward(self, x: Tensor, lengths: Lengths) -> tuple[Tensor, Lengths]:
-        """Upsample (B, C, T); see the module for `lengths`."""
-        out = self.conv(masked(x, lengths))
-        out = out[..., self.left : out.shape[-1] - self.right]
-        return out, None if lengths is None else lengths * self.stride
+    def forward(self, x: Tensor, flow: Flow | None = None) -> Tensor:
+        """Upsample (B, C, T)."""
+        left = self.stride - self.right
+        if flow is None:
+            return self.conv(x)[..., left : left + x.shape[-1] * self.stride]
+        x = self.padding(x, flow)
+        if x.shape[-1] == 0:
+            return x.new_zeros(x.shape[0], self.conv.out_channels, 0)
+        # Each input frame and the one before it make `stride` frames.
+        weight = self.conv.weight.transpose(1, 2).flatten(1)  # (C, 2 * stride * C')
+        first, second = weight.chunk(2, 1)
+        rows, bias = x[0].t(), self.conv.bias.repeat(self.stride)
+        out = torch.addmm(bias, rows[1:], first).addmm_(rows[:-1], second)
+        out = out.view(-1, self.conv.out_channels).t()[None]
+        right = self.right if self.padding.right else 0
+        return flow.state(self, lambda: Trim(left, right))(out, flow.last)
 
 
-class ResidualLSTM(nn.Module):
-    """LSTM over time whose input is added to its output.
-
-    A bidirectional one doubles the channels, and so repeats the input.
-
-    Args:
-        channels: Width of input and of each direction.
-        layers: Stacked layers.
-        bidirectional: Whether to read both ways.
-    """
-
-    def __init__(self, channels: int, layers: int, bidirectional: bool):
-        super().__init__()
-        self.lstm = nn.LSTM(
-            channels, channels, layers, batch_first=True, bidirectional=bidirectional
-        )
-        self.directions = 2 if bidirectional else 1
-
-    def forward(self, x: Tensor, lengths: Lengths) -> tuple[Tensor, Lengths]:
-        """(B, C, T) to (B, directions * C, T); see the module for `lengths`."""
-        frames = x.transpose(1, 2)  # (B, T, C)
-        if lengths is None:
-            hidden, _ = self.lstm(frames)
-        else:
-            packed = nn.utils.rnn.pack_padded_sequence(
-                frames, lengths.cpu(), batch_first=True, enforce_sorted=False
-            )
-            hidden, _ = nn.utils.rnn.pad_packed_sequence(
-                self.lstm(packed)[0], batch_first=True, total_length=x.shape[-1]
-            )
-        return hidden.transpose(1, 2) + x.repeat(1, self.directions, 1), lengths
+def add_delayed(owner: nn.Module, x: Tensor, late: Tensor, flow: Flow | None) -> Tensor:
+    """`x` + `late`, two branches of the layer `owner`, of which one lags behind."""
+    if flow is not None:
+        x = flow.state(owner, Delay)(x, late.shape[-1])
+    return x + late
 
 
 class Snake(nn.Module):
@@ -187,6 +159,11 @@ def activation(name: str, channels: int) -> nn.Module:
     raise ValueError(f"activation {name!r} is unknown; choose 'elu' or 'snake'")
 
 
-def frames_of(samples: int, hop_length: int) -> int:
-    """Frames of a signal: ceil(samples / hop_length)."""
-    return math.ceil(samples / hop_length)
+def fold_weight_norm(model: nn.Module) -> None:
+    """Replace all normalised weights of `model` by their values, for inference."""
+    for module in list(model.modules()):
+        if parametrize.is_parametrized(module, "weight"):
+            parametrize.remove_parametrizations(module, "weight")
+        if isinstance(module, (nn.Conv1d, nn.ConvTranspose1d)):
+            taps = module.weight.data.transpose(1, 2).contiguous()  # as it is read
+            module.weight.data = taps.transpose(1, 2)

@@ -7,13 +7,9 @@ from math import prod
 
 from torch import Tensor, nn
 
-from espnet_st.codec.layers import (
-    Conv1d,
-    ConvTranspose1d,
-    Lengths,
-    ResidualLSTM,
-    activation,
-)
+from espnet_st.codec.layers import Conv1d, ConvTranspose1d, activation, add_delayed
+from espnet_st.codec.pieces import Flow
+from espnet_st.codec.recurrent import ResidualLSTM
 
 
 class ResidualBlock(nn.Module):
@@ -24,48 +20,52 @@ class ResidualBlock(nn.Module):
         kernel_size: Taps of the first convolution.
         dilation: Its dilation.
         act: Name of the activation.
+        causal: Whether the first convolution is causal.
     """
 
-    def __init__(self, channels: int, kernel_size: int, dilation: int, act: str):
+    def __init__(
+        self, channels: int, kernel_size: int, dilation: int, act: str, causal: bool
+    ):
         super().__init__()
         hidden = channels // 2
         self.act1 = activation(act, channels)
-        self.conv1 = Conv1d(channels, hidden, kernel_size, dilation=dilation)
+        self.conv1 = Conv1d(
+            channels, hidden, kernel_size, dilation=dilation, causal=causal
+        )
         self.act2 = activation(act, hidden)
         self.conv2 = Conv1d(hidden, channels, 1)
         self.shortcut = Conv1d(channels, channels, 1)
 
-    def forward(self, x: Tensor, lengths: Lengths) -> tuple[Tensor, Lengths]:
+    def forward(self, x: Tensor, flow: Flow | None = None) -> Tensor:
         """(B, C, T) to (B, C, T)."""
-        hidden, _ = self.conv1(self.act1(x), lengths)
-        hidden, _ = self.conv2(self.act2(hidden), lengths)
-        return self.shortcut(x, lengths)[0] + hidden, lengths
+        hidden = self.conv2(self.act2(self.conv1(self.act1(x), flow)), flow)
+        return add_delayed(self, self.shortcut(x, flow), hidden, flow)
 
 
 class Activation(nn.Module):
-    """An activation among layers that carry lengths."""
+    """An activation among layers that take pieces."""
 
     def __init__(self, name: str, channels: int):
         super().__init__()
         self.act = activation(name, channels)
 
-    def forward(self, x: Tensor, lengths: Lengths) -> tuple[Tensor, Lengths]:
+    def forward(self, x: Tensor, flow: Flow | None = None) -> Tensor:
         """(B, C, T) to (B, C, T)."""
-        return self.act(x), lengths
+        return self.act(x)
 
 
 class Stack(nn.Module):
-    """Layers that carry lengths, one after the other."""
+    """Layers, one after the other."""
 
     def __init__(self, layers: Sequence[nn.Module]):
         super().__init__()
         self.layers = nn.ModuleList(layers)
 
-    def forward(self, x: Tensor, lengths: Lengths) -> tuple[Tensor, Lengths]:
+    def forward(self, x: Tensor, flow: Flow | None = None) -> Tensor:
         """Run all layers."""
         for layer in self.layers:
-            x, lengths = layer(x, lengths)
-        return x, lengths
+            x = layer(x, flow)
+        return x
 
 
 class SEANetEncoder(nn.Module):
@@ -83,6 +83,8 @@ class SEANetEncoder(nn.Module):
         lstm_layers: LSTM layers; 0 for none.
         bidirectional: Whether the LSTM reads both ways.
         activation: `elu` or `snake`.
+        causal: Whether no convolution looks ahead; with a one-way LSTM a frame then
+            depends on no later sample than its own, and the encoder can stream.
     """
 
     def __init__(
@@ -97,38 +99,44 @@ class SEANetEncoder(nn.Module):
         lstm_layers: int = 2,
         bidirectional: bool = True,
         activation: str = "elu",
+        causal: bool = False,
     ):
         super().__init__()
         self.hop_length = prod(strides)
+        self.streams = causal and not (bidirectional and lstm_layers)
         channels = n_filters
-        layers: list[nn.Module] = [Conv1d(1, channels, kernel_size)]
+        layers: list[nn.Module] = [Conv1d(1, channels, kernel_size, causal=causal)]
         for stride in strides:
             for j in range(n_residual_layers):
-                dilation = dilation_base**j
                 layers.append(
-                    ResidualBlock(channels, residual_kernel_size, dilation, activation)
+                    ResidualBlock(
+                        channels,
+                        residual_kernel_size,
+                        dilation_base**j,
+                        activation,
+                        causal,
+                    )
                 )
             layers.append(Activation(activation, channels))
-            layers.append(Conv1d(channels, 2 * channels, 2 * stride, stride))
+            layers.append(
+                Conv1d(channels, 2 * channels, 2 * stride, stride, causal=causal)
+            )
             channels *= 2
         if lstm_layers:
             layers.append(ResidualLSTM(channels, lstm_layers, bidirectional))
             channels *= 2 if bidirectional else 1
         layers.append(Activation(activation, channels))
-        layers.append(Conv1d(channels, dimension, kernel_size))
+        layers.append(Conv1d(channels, dimension, kernel_size, causal=causal))
         self.stack = Stack(layers)
 
-    def forward(self, wav: Tensor, lengths: Lengths) -> Tensor:
-        """Encode.
+    @property
+    def layers(self) -> Sequence[nn.Module]:
+        """What `pieces.run` takes."""
+        return self.stack.layers
 
-        Args:
-            wav: (B, 1, N).
-            lengths: Samples of each item (B,), or None when all have N.
-
-        Returns:
-            Latent frames (B, D, ceil(N / hop_length)).
-        """
-        return self.stack(wav, lengths)[0]
+    def forward(self, wav: Tensor, flow: Flow | None = None) -> Tensor:
+        """Latent frames (B, D, ceil(N / hop_length)) of waveforms (B, 1, N)."""
+        return self.stack(wav, flow)
 
 
 class SEANetDecoder(nn.Module):
@@ -144,6 +152,8 @@ class SEANetDecoder(nn.Module):
         dilation_base: Dilation of residual block j is dilation_base ** j.
         lstm_layers: LSTM layers; 0 for none.
         activation: `elu` or `snake`.
+        causal: Whether no sample depends on a later frame than its own; the decoder
+            can stream then.
     """
 
     def __init__(
@@ -157,34 +167,40 @@ class SEANetDecoder(nn.Module):
         dilation_base: int = 2,
         lstm_layers: int = 2,
         activation: str = "elu",
+        causal: bool = False,
     ):
         super().__init__()
         self.hop_length = prod(strides)
+        self.streams = causal
         channels = n_filters * 2 ** len(strides)
-        layers: list[nn.Module] = [Conv1d(dimension, channels, kernel_size)]
+        layers: list[nn.Module] = [
+            Conv1d(dimension, channels, kernel_size, causal=causal)
+        ]
         if lstm_layers:
             layers.append(ResidualLSTM(channels, lstm_layers, bidirectional=False))
         for stride in reversed(strides):
             layers.append(Activation(activation, channels))
-            layers.append(ConvTranspose1d(channels, channels // 2, 2 * stride, stride))
+            layers.append(ConvTranspose1d(channels, channels // 2, stride, causal))
             channels //= 2
             for j in range(n_residual_layers):
-                dilation = dilation_base**j
                 layers.append(
-                    ResidualBlock(channels, residual_kernel_size, dilation, activation)
+                    ResidualBlock(
+                        channels,
+                        residual_kernel_size,
+                        dilation_base**j,
+                        activation,
+                        causal,
+                    )
                 )
         layers.append(Activation(activation, channels))
-        layers.append(Conv1d(channels, 1, kernel_size))
+        layers.append(Conv1d(channels, 1, kernel_size, causal=causal))
         self.stack = Stack(layers)
 
-    def forward(self, latent: Tensor, lengths: Lengths) -> Tensor:
-        """Decode.
+    @property
+    def layers(self) -> Sequence[nn.Module]:
+        """What `pieces.run` takes."""
+        return self.stack.layers
 
-        Args:
-            latent: (B, D, T).
-            lengths: Frames of each item (B,), or None when all have T.
-
-        Returns:
-            Waveform (B, 1, T * hop_length).
-        """
-        return self.stack(latent, lengths)[0]
+    def forward(self, latent: Tensor, flow: Flow | None = None) -> Tensor:
+        """Waveforms (B, 1, T * hop_length) of latent frames (B, D, T)."""
+        return self.stack(latent, flow)

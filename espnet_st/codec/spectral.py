@@ -9,10 +9,37 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import fold, pad
+from torch.nn.functional import fold
 from torchaudio.functional import melscale_fbanks
 
-from espnet_st.codec.layers import Lengths, ResidualLSTM, frames_of, mask_of, masked
+from espnet_st.codec.layers import add_delayed
+from espnet_st.codec.pieces import Flow, Layer, Padding, Trim
+from espnet_st.codec.recurrent import ResidualLSTM
+
+
+class FrameConv(nn.Conv1d):
+    """A convolution over frames with zeros at the ends; T frames stay T.
+
+    Args:
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
+        kernel_size: Taps, an odd number.
+        groups: Groups of channels that do not mix.
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel_size: int, groups: int = 1
+    ):
+        super().__init__(in_channels, out_channels, kernel_size, groups=groups)
+        edge = kernel_size // 2
+        self.around = Padding(kernel_size, 1, edge, edge, reflect=False)
+
+    def forward(self, x: Tensor, flow: Flow | None = None) -> Tensor:
+        """(B, in_channels, T) to (B, out_channels, T)."""
+        x = self.around(x, flow)
+        if x.shape[-1] == 0:
+            return x.new_zeros(x.shape[0], self.out_channels, 0)
+        return super().forward(x)
 
 
 class ConvNeXtBlock(nn.Module):
@@ -26,17 +53,17 @@ class ConvNeXtBlock(nn.Module):
 
     def __init__(self, channels: int, hidden: int, scale: float):
         super().__init__()
-        self.depthwise = nn.Conv1d(channels, channels, 7, padding=3, groups=channels)
+        self.depthwise = FrameConv(channels, channels, 7, groups=channels)
         self.norm = nn.LayerNorm(channels)
         self.wide = nn.Linear(channels, hidden)
         self.narrow = nn.Linear(hidden, channels)
         self.scale = nn.Parameter(torch.full((channels,), scale))
 
-    def forward(self, x: Tensor, lengths: Lengths) -> Tensor:
+    def forward(self, x: Tensor, flow: Flow | None = None) -> Tensor:
         """(B, C, T) to (B, C, T)."""
-        hidden = self.depthwise(masked(x, lengths)).transpose(1, 2)  # (B, T, C)
+        hidden = self.depthwise(x, flow).transpose(1, 2)  # (B, T, C)
         hidden = self.narrow(nn.functional.gelu(self.wide(self.norm(hidden))))
-        return x + (self.scale * hidden).transpose(1, 2)
+        return add_delayed(self, x, (self.scale * hidden).transpose(1, 2), flow)
 
 
 class Backbone(nn.Module):
@@ -51,23 +78,23 @@ class Backbone(nn.Module):
 
     def __init__(self, in_channels: int, channels: int, hidden: int, n_blocks: int):
         super().__init__()
-        self.embed = nn.Conv1d(in_channels, channels, 7, padding=3)
+        self.embed = FrameConv(in_channels, channels, 7)
         self.norm = nn.LayerNorm(channels)
         self.blocks = nn.ModuleList(
             ConvNeXtBlock(channels, hidden, 1 / n_blocks) for _ in range(n_blocks)
         )
 
-    def forward(self, x: Tensor, lengths: Lengths) -> Tensor:
+    def forward(self, x: Tensor, flow: Flow | None = None) -> Tensor:
         """(B, in_channels, T) to (B, channels, T)."""
-        x = self.embed(masked(x, lengths))
+        x = self.embed(x, flow)
         x = self.norm(x.transpose(1, 2)).transpose(1, 2)
         for block in self.blocks:
-            x = block(x, lengths)
+            x = block(x, flow)
         return x
 
 
 class SpectralEncoder(nn.Module):
-    """Waveform to latent frames through a log-mel spectrogram.
+    """Waveform to latent frames through a log-mel spectrogram; it looks ahead.
 
     Args:
         dimension: Channels of a latent frame, D.
@@ -80,6 +107,8 @@ class SpectralEncoder(nn.Module):
         n_blocks: ConvNeXt blocks.
         lstm_layers: Bidirectional LSTM layers; 0 for none.
     """
+
+    streams = False
 
     def __init__(
         self,
@@ -105,31 +134,37 @@ class SpectralEncoder(nn.Module):
         self.backbone = Backbone(n_mels, channels, hidden, n_blocks)
         self.lstm = None
         if lstm_layers:
-            self.reduce = nn.Conv1d(channels, channels // 2, 1)
+            self.reduce = FrameConv(channels, channels // 2, 1)
             self.lstm = ResidualLSTM(channels // 2, lstm_layers, bidirectional=True)
-        self.project = nn.Conv1d(channels, dimension, 1)
+        self.project = FrameConv(channels, dimension, 1)
+        edges = n_fft - hop_length
+        left = edges // 2
+        self.around = Padding(n_fft, hop_length, left, edges - left, reflect=False)
 
-    def log_mel(self, wav: Tensor) -> Tensor:
+    @property
+    def layers(self) -> list[Layer]:
+        """What `pieces.run` takes."""
+        if self.lstm is None:
+            return [self.log_mel, self.backbone, self.project]
+        return [self.log_mel, self.backbone, self.reduce, self.lstm, self.project]
+
+    def log_mel(self, wav: Tensor, flow: Flow | None = None) -> Tensor:
         """Log-mel frames (B, n_mels, ceil(N / hop)) of a waveform (B, 1, N).
 
         Frame t is centred on the middle of samples [t * hop, (t + 1) * hop).
         """
-        n_frames = frames_of(wav.shape[-1], self.hop_length)
-        edge = (self.n_fft - self.hop_length) // 2
-        end = (n_frames - 1) * self.hop_length + self.n_fft - edge - wav.shape[-1]
-        frames = pad(wav[:, 0], (edge, end)).unfold(-1, self.n_fft, self.hop_length)
+        wav = self.around(wav, flow)[:, 0]
+        if wav.shape[-1] == 0:
+            return wav.new_zeros(wav.shape[0], self.filters.shape[1], 0)
+        frames = wav.unfold(-1, self.n_fft, self.hop_length)
         magnitude = torch.fft.rfft(frames * self.window).abs()  # (B, T, F)
         return (magnitude @ self.filters).clamp_min(1e-3).log().transpose(1, 2)
 
-    def forward(self, wav: Tensor, lengths: Lengths) -> Tensor:
+    def forward(self, wav: Tensor, flow: Flow | None = None) -> Tensor:
         """Encode; arguments and result as `seanet.SEANetEncoder.forward`."""
-        if lengths is not None:
-            wav = masked(wav, lengths)
-            lengths = -(-lengths // self.hop_length)
-        x = self.backbone(self.log_mel(wav), lengths)
-        if self.lstm is not None:
-            x, _ = self.lstm(self.reduce(x), lengths)
-        return self.project(x)
+        for layer in self.layers:
+            wav = layer(wav, flow)
+        return wav
 
 
 class SpectralDecoder(nn.Module):
@@ -144,6 +179,8 @@ class SpectralDecoder(nn.Module):
         n_blocks: ConvNeXt blocks.
         lstm_layers: One-way LSTM layers before the blocks; 0 for none.
     """
+
+    streams = False
 
     def __init__(
         self,
@@ -170,33 +207,49 @@ class SpectralDecoder(nn.Module):
         self.backbone = Backbone(dimension, channels, hidden, n_blocks)
         self.norm = nn.LayerNorm(channels)
         self.head = nn.Linear(channels, n_fft + 2)
+        others = n_fft // hop_length - 1  # frames before that reach into a hop
+        self.around = Padding(others + 1, 1, others, others, reflect=False)
+        self.around_weight = Padding(others + 1, 1, others, others, reflect=False)
 
-    def forward(self, latent: Tensor, lengths: Lengths) -> Tensor:
+    @property
+    def layers(self) -> list[Layer]:
+        """What `pieces.run` takes."""
+        before = [] if self.lstm is None else [self.lstm]
+        return [*before, self.backbone, self.frames, self.overlap_add]
+
+    def forward(self, latent: Tensor, flow: Flow | None = None) -> Tensor:
         """Decode; arguments and result as `seanet.SEANetDecoder.forward`."""
-        if self.lstm is not None:
-            latent, _ = self.lstm(latent, lengths)
-        hidden = self.norm(self.backbone(latent, lengths).transpose(1, 2))
+        for layer in self.layers:
+            latent = layer(latent, flow)
+        return latent
+
+    def frames(self, hidden: Tensor, flow: Flow | None = None) -> Tensor:
+        """Windowed frames (B, n_fft, T) of the backbone's output (B, channels, T)."""
+        if hidden.shape[-1] == 0:
+            return hidden.new_zeros(hidden.shape[0], self.n_fft, 0)
+        hidden = self.norm(hidden.transpose(1, 2))
         log_magnitude, phase = self.head(hidden).float().chunk(2, dim=-1)
         spectrum = torch.polar(log_magnitude.clamp_max(6).exp(), phase)  # (B, T, F)
-        frames = torch.fft.irfft(spectrum) * self.window
-        return self.overlap_add(frames, lengths)
+        return (torch.fft.irfft(spectrum) * self.window).transpose(1, 2)
 
-    def overlap_add(self, frames: Tensor, lengths: Lengths) -> Tensor:
-        """Windowed frames (B, T, n_fft) to a waveform (B, 1, T * hop_length).
+    def overlap_add(self, frames: Tensor, flow: Flow | None = None) -> Tensor:
+        """Windowed frames (B, n_fft, T) to a waveform (B, 1, T * hop_length).
 
-        Divides by the sum of squared windows of the frames that each item has.
+        Divides by the sum of squared windows of the frames that the signal has.
         """
-        n_frames = frames.shape[1]
-        weight = self.window.square().expand(1, n_frames, -1)
-        if lengths is not None:
-            mask = mask_of(lengths, n_frames).transpose(1, 2)
-            frames, weight = frames * mask, weight * mask
-        edge = (self.n_fft - self.hop_length) // 2
-        size = (n_frames - 1) * self.hop_length + self.n_fft
+        weight = self.window.square()[:, None].expand(1, -1, frames.shape[-1])
+        frames, weight = self.around(frames, flow), self.around_weight(weight, flow)
+        if frames.shape[-1] == 0:
+            return frames.new_zeros(len(frames), 1, 0)
+        size = (frames.shape[-1] - 1) * self.hop_length + self.n_fft
+        cut = self.n_fft - self.hop_length  # samples at the ends that lack frames
 
         def add(x: Tensor) -> Tensor:
-            x = x.transpose(1, 2)  # (B, n_fft, T)
             out = fold(x, (1, size), (1, self.n_fft), stride=(1, self.hop_length))
-            return out[:, 0, :, edge : size - edge]
+            return out[:, 0, :, cut : size - cut]
 
-        return add(frames) / add(weight).clamp_min(1e-6)
+        wav = add(frames) / add(weight).clamp_min(1e-6)
+        trim = Trim(cut // 2, cut - cut // 2)
+        if flow is None:
+            return trim(wav, last=True)
+        return flow.state(self, lambda: trim)(wav, flow.last)

@@ -1,79 +1,61 @@
-"""Encoders and decoders: lengths, exactness in ragged batches, official parity."""
+"""Layers and encoders on whole signals: lengths, padding, official parity."""
 
 import pytest
 import torch
+from torch.nn.utils import parametrize
 
 from espnet_st.codec.generator import Generator
-from espnet_st.codec.layers import Conv1d, reflect_pad
+from espnet_st.codec.layers import Conv1d, fold_weight_norm
+from espnet_st.codec.pieces import Padding
 from espnet_st.codec.seanet import SEANetDecoder, SEANetEncoder
 
-SMALL = {
-    "seanet": {
-        "encoder_conf": {"n_filters": 4},
-        "decoder_conf": {"n_filters": 4},
-    },
-    "snake": {
-        "encoder_conf": {"n_filters": 4, "activation": "snake", "bidirectional": False},
-        "decoder_conf": {"n_filters": 4, "activation": "snake", "lstm_layers": 0},
-    },
-    "spectral": {
-        "encoder": "spectral",
-        "decoder": "spectral",
-        "encoder_conf": {"channels": 32, "hidden": 32, "n_mels": 20},
-        "decoder_conf": {"channels": 32, "hidden": 32, "lstm_layers": 1},
-    },
-}
-LENGTHS = [1, 2, 5, 319, 320, 321, 700, 5000, 9999, 16000]
+
+@pytest.mark.parametrize("length", [1, 2, 4, 5, 6, 20])
+def test_short_signals_are_mirrored_as_encodec_does(length):
+    from speechtokenizer.modules.conv import pad1d
+
+    x = torch.randn(2, 3, length)
+    padded = Padding(9, 1, 4, 4, reflect=True).extend(x, 4, 5)
+    assert torch.equal(padded, pad1d(x, (4, 5), "reflect"))
 
 
-def make_generator(kind: str) -> Generator:
-    torch.manual_seed(0)
-    generator = Generator(
-        16000, 24, 8, quantizer_conf={"codebook_size": 16, "n_q": 3}, **SMALL[kind]
-    ).train()
-    for _ in range(2):
-        generator.quantizer(generator.encoder(torch.randn(4, 1, 8000), None))
-    return generator.eval().requires_grad_(False)
-
-
-@pytest.mark.parametrize("kind", SMALL)
-def test_ragged_batch_equals_one_by_one(kind):
-    generator = make_generator(kind)
-    wavs = [torch.randn(1, 1, length) for length in LENGTHS]
-    lengths = torch.tensor(LENGTHS)
-    batch = torch.randn(len(wavs), 1, max(LENGTHS) + 100)  # noise beyond the ends
-    for row, wav in zip(batch, wavs, strict=True):
-        row[:, : wav.shape[-1]] = wav[0]
-    codes = generator.encode(batch, lengths)
-    frames = -(-lengths // generator.hop_length)
-    decoded = generator.decode(codes, frames)
-    for index, wav in enumerate(wavs):
-        count = int(frames[index])
-        alone = generator.encode(wav)
-        assert alone.shape == (3, 1, count)
-        assert torch.equal(alone[:, 0], codes[:, index, :count])
-        wav_alone = generator.decode(alone)
-        assert wav_alone.shape == (1, 1, count * generator.hop_length)
-        torch.testing.assert_close(
-            wav_alone[0, 0], decoded[index, 0, : wav_alone.shape[-1]]
-        )
-
-
-def test_reflect_pad_is_torch_reflection_for_long_items():
-    x = torch.randn(2, 3, 20)
-    lengths = torch.tensor([20, 20])
-    padded = reflect_pad(x, 4, torch.tensor([6, 6]), lengths)
-    expected = torch.nn.functional.pad(x, (4, 6), "reflect")
-    assert torch.equal(padded, expected)
-
-
+@pytest.mark.parametrize("causal", [False, True])
 @pytest.mark.parametrize("stride", [1, 2, 3, 5])
-def test_conv_gives_ceil_of_length_over_stride(stride):
-    conv = Conv1d(1, 2, 2 * stride if stride > 1 else 7, stride)
+def test_conv_gives_ceil_of_length_over_stride(stride, causal):
+    conv = Conv1d(1, 2, 2 * stride if stride > 1 else 7, stride, causal=causal)
     for length in range(1, 40):
-        out, lengths = conv(torch.randn(1, 1, length), None)
-        assert lengths is None
-        assert out.shape[-1] == -(-length // stride)
+        assert conv(torch.randn(1, 1, length)).shape[-1] == -(-length // stride)
+
+
+def test_folded_weights_give_the_same(seed=0):
+    torch.manual_seed(seed)
+    encoder = SEANetEncoder(8, strides=(2, 2), n_filters=4)
+    wav = torch.randn(1, 1, 100)
+    expected = encoder(wav)
+    fold_weight_norm(encoder)
+    assert not any(map(parametrize.is_parametrized, encoder.modules()))
+    torch.testing.assert_close(encoder(wav), expected)
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_causal_stacks_do_not_look_ahead(bidirectional):
+    torch.manual_seed(0)
+    encoder = SEANetEncoder(
+        8, strides=(2, 5), n_filters=4, bidirectional=bidirectional, causal=True
+    )
+    decoder = SEANetDecoder(8, strides=(2, 5), n_filters=4, causal=True)
+    wav = torch.randn(1, 1, 200)
+    changed = wav.clone()
+    changed[..., 100:] += 1
+    latent, other = encoder(wav), encoder(changed)
+    assert torch.equal(latent[..., :10], other[..., :10]) == (not bidirectional)
+    assert not torch.equal(latent[..., 10], other[..., 10])
+    latent = torch.randn(1, 8, 20)
+    changed = latent.clone()
+    changed[..., 10:] += 1
+    out, other = decoder(latent), decoder(changed)
+    assert torch.equal(out[..., :100], other[..., :100])
+    assert not torch.equal(out[..., 100:110], other[..., 100:110])
 
 
 @pytest.mark.parametrize("strides", [(2, 4, 5, 8), (3, 2), (5, 2, 2)])
@@ -87,14 +69,16 @@ def test_seanet_equals_the_official_code(strides, seed, official_pairs):
     theirs = official.SEANetEncoder(ratios=ratios, bidirectional=True, **common)
     ours = SEANetEncoder(16, strides=strides, n_filters=4)
     official_pairs.copy(official_pairs.seanet(ours, theirs))
-    wav = torch.randn(2, 1, 1613)
-    torch.testing.assert_close(ours(wav, None), theirs(wav), rtol=1e-5, atol=1e-6)
+    for length in (1613, 1, 7, 43):
+        wav = torch.randn(2, 1, length)
+        torch.testing.assert_close(ours(wav), theirs(wav), rtol=1e-5, atol=1e-6)
 
     theirs = official.SEANetDecoder(ratios=ratios, **common)
     ours = SEANetDecoder(16, strides=strides, n_filters=4)
     official_pairs.copy(official_pairs.seanet(ours, theirs))
-    latent = torch.randn(2, 16, 9)
-    torch.testing.assert_close(ours(latent, None), theirs(latent), rtol=1e-5, atol=1e-6)
+    for length in (9, 1, 2):
+        latent = torch.randn(2, 16, length)
+        torch.testing.assert_close(ours(latent), theirs(latent), rtol=1e-5, atol=1e-6)
 
 
 def test_unequal_hops_and_unknown_keys_are_refused():

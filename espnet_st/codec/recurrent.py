@@ -1,0 +1,265 @@
+"""The LSTM: whole signals in training, signals abreast in inference.
+
+Abreast are other signals, or other windows of one signal: reading the weights is what
+an LSTM step costs, and it costs nearly the same for one signal and for many. Every
+matrix product has a shape that depends on one signal alone, or on a whole number of
+blocks of signals, so that a signal gets the same bits whatever runs beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import linear
+
+from espnet_st.codec.pieces import Flow, Tick
+
+BLOCK = 8
+"""Signals in a step's matrix product are a multiple of this."""
+ROWS = 16
+"""Windows of a long signal that run together."""
+WINDOW = 1024
+"""Frames after which a long signal is cut into windows."""
+SPAN = 128
+"""Frames whose gates are computed at once."""
+TOLERANCE = 1e-6
+"""Largest difference between states that are taken for the same."""
+
+
+class ResidualLSTM(nn.Module):
+    """LSTM over time whose input is added to its output.
+
+    A bidirectional one doubles the channels, and so repeats the input.
+
+    Args:
+        channels: Width of input and of each direction.
+        layers: Stacked layers.
+        bidirectional: Whether to read both ways.
+    """
+
+    def __init__(self, channels: int, layers: int, bidirectional: bool):
+        super().__init__()
+        self.lstm = nn.LSTM(
+            channels, channels, layers, batch_first=True, bidirectional=bidirectional
+        )
+        self.directions = 2 if bidirectional else 1
+
+    def forward(self, x: Tensor, flow: Flow | None = None) -> Tensor:
+        """Whole signals (B, C, T) to (B, directions * C, T); pieces go `abreast`."""
+        assert flow is None
+        hidden, _ = self.lstm(x.transpose(1, 2))
+        return hidden.transpose(1, 2) + x.repeat(1, self.directions, 1)
+
+    def abreast(self, ticks: Iterable[Tick], flows: Sequence[Flow]) -> Iterator[Tick]:
+        """Run signals together; see `pieces.run`.
+
+        One that reads both ways waits for the ends of all signals. The result is that
+        of the whole signals, however long they are.
+        """
+        if self.directions == 2:
+            return self._both_ways(ticks, flows)
+        return self._one_way(ticks, flows)
+
+    def _one_way(self, ticks: Iterable[Tick], flows: Sequence[Flow]) -> Iterator[Tick]:
+        states = self._zeros(len(flows))
+        for tick in ticks:
+            live = [i for i, x in enumerate(tick) if x is not None and x.shape[-1]]
+            out = list(tick)
+            if live:
+                rows = [tick[i][0].t() for i in live]
+                hidden, states[:, :, live] = self.rows(rows, states[:, :, live])
+                for i, x in zip(live, hidden):
+                    out[i] = x.t()[None]
+            yield out
+
+    def _both_ways(
+        self, ticks: Iterable[Tick], flows: Sequence[Flow]
+    ) -> Iterator[Tick]:
+        signals = [[] for _ in flows]
+        for tick in ticks:
+            for windows, x in zip(signals, tick):
+                if x is None:
+                    continue
+                if windows and len(windows[-1]) < WINDOW:
+                    windows[-1] = torch.cat([windows[-1], x[0].t()])
+                else:
+                    windows.append(x[0].t())
+        for windows in signals:
+            if len(windows) == 2:  # not worth three passes
+                windows[:] = [torch.cat(windows)]
+        starts = [self._starts(windows) for windows in signals]
+        count = max(ROWS // len(signals), 1)
+        for first in range(0, max(map(len, signals)), count):
+            picked = [
+                (i, k)
+                for k in range(first, first + count)
+                for i, windows in enumerate(signals)
+                if k < len(windows)
+            ]
+            hidden, _ = self.rows(
+                [signals[i][k] for i, k in picked],
+                torch.stack([starts[i][:, :, k] for i, k in picked], 2),
+            )
+            for k in range(first, first + count):
+                tick = [None] * len(signals)
+                for (i, window), x in zip(picked, hidden):
+                    if window == k:
+                        tick[i] = x.t()[None]
+                        flows[i].last = k == len(signals[i]) - 1
+                        signals[i][k] = None
+                if picked and any(x is not None for x in tick):
+                    yield tick
+
+    def _zeros(self, count: int) -> Tensor:
+        """Hidden states and cells at rest (2, layers * directions, count, C)."""
+        weight = self.lstm.weight_hh_l0
+        layers = self.lstm.num_layers * self.directions
+        # Not in half precision: errors would add up from step to step.
+        return weight.new_zeros(
+            2,
+            layers,
+            count,
+            weight.shape[1],
+            dtype=torch.promote_types(weight.dtype, torch.float32),
+        )
+
+    def _starts(self, windows: Sequence[Tensor]) -> Tensor:
+        """The states with which each window of a signal is read.
+
+        The forward direction starts a window where it ended the one before, the
+        backward direction where it ended the one after. From states at rest, all
+        windows are read abreast again and again until no state changes: then they are
+        those of one pass over the signal. An LSTM forgets, so that two passes are
+        usual; after as many passes as there are windows it is certain.
+
+        Returns:
+            (2, layers * directions, windows, C).
+        """
+        states = self._zeros(len(windows))
+        if len(windows) == 1:
+            return states
+        ends = torch.zeros_like(states)
+        todo = list(range(len(windows)))
+        while todo:
+            for first in range(0, len(todo), ROWS):
+                part = todo[first : first + ROWS]
+                _, ends[:, :, part] = self.rows(
+                    [windows[k] for k in part], states[:, :, part]
+                )
+            found = torch.zeros_like(states)
+            found[:, ::2, 1:] = ends[:, ::2, :-1]
+            found[:, 1::2, :-1] = ends[:, 1::2, 1:]
+            changed = (found - states).abs().amax((0, 1, 3)) > TOLERANCE
+            states = torch.where(changed[:, None], found, states)
+            todo = changed.nonzero()[:, 0].tolist()
+        return states
+
+    def rows(
+        self, items: Sequence[Tensor], states: Tensor
+    ) -> tuple[list[Tensor], Tensor]:
+        """Run sequences as rows of a batch.
+
+        Args:
+            items: (T_i, C), at least one frame each.
+            states: Hidden states and cells that they start with
+                (2, layers * directions, items, C).
+
+        Returns:
+            (T_i, directions * C) of each item, and the states that they end with.
+        """
+        inputs, ends = list(items), torch.empty_like(states)
+        width, lengths = states.shape[-1], list(map(len, items))
+        for layer in range(self.lstm.num_layers):
+            outputs = [x.new_empty(len(x), self.directions * width) for x in items]
+            for direction in range(self.directions):
+                index = layer * self.directions + direction
+                suffix = f"_l{layer}" + "_reverse" * direction
+                part = slice(direction * width, (direction + 1) * width)
+                ends[:, index] = recur(
+                    inputs,
+                    [getattr(self.lstm, kind + suffix) for kind in KINDS],
+                    states[:, index],
+                    [x[:, part] for x in outputs],
+                    backwards=direction == 1,
+                )
+            inputs = outputs
+        for x, item, length in zip(outputs, items, lengths):
+            x.view(length, self.directions, width).add_(item[:, None])
+        return outputs, ends
+
+
+KINDS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+
+
+def recur(
+    items: Sequence[Tensor],
+    weights: Sequence[Tensor],
+    states: Tensor,
+    outputs: Sequence[Tensor],
+    backwards: bool,
+) -> Tensor:
+    """One direction of one LSTM layer over sequences of any lengths.
+
+    Args:
+        items: (T_i, D).
+        weights: Of the input (4C, D) and of the state (4C, C), and their biases (4C,);
+            input gate, forget gate, cell, output gate, as in `torch.nn.LSTM`.
+        states: Hidden states and cells at the start (2, items, C).
+        outputs: Where the hidden states (T_i, C) of each item go.
+        backwards: Whether the sequences are read from their ends.
+
+    Returns:
+        The states at the end (2, items, C).
+    """
+    of_input, of_state, bias_input, bias_state = weights
+    bias = bias_input + bias_state
+    width, count = of_state.shape[1], len(items)
+    ending: dict[int, list[int]] = {}
+    for row, item in enumerate(items):
+        ending.setdefault(len(item), []).append(row)
+    longest = max(ending)
+    # A signal is a column here: so the product is more than twice as fast.
+    columns = -(-count // BLOCK) * BLOCK
+    states = states.mT  # (2, C, items)
+    hidden, cell = states.new_zeros(2, width, columns).unbind()
+    if not backwards:
+        hidden[:, :count], cell[:, :count] = states
+    ends = torch.empty_like(states)
+    span = min(SPAN, longest)
+    gates = states.new_zeros(columns, span, 4 * width)
+    shown = states.new_empty(span, width, columns)
+    now = states.new_empty(4 * width, columns)
+    keep, forget, update, show = now.chunk(4)
+    squashed = now[: 2 * width]
+    starts = range(0, longest, SPAN)
+    for start in reversed(starts) if backwards else starts:
+        for column, item in enumerate(items):
+            part = item[start : start + SPAN]
+            if len(part):
+                gates[column, : len(part)] = linear(part, of_input, bias)
+        steps = range(start, min(start + SPAN, longest))
+        for step in reversed(steps) if backwards else steps:
+            own = ending.get(step + 1)
+            if backwards and own:
+                hidden[:, own], cell[:, own] = states[:, :, own]
+            if of_state.dtype == hidden.dtype:
+                torch.addmm(gates[:, step - start].mT, of_state, hidden, out=now)
+            else:
+                product = of_state @ hidden.to(of_state.dtype)
+                torch.add(gates[:, step - start].mT, product, out=now)
+            squashed.sigmoid_()
+            update.tanh_()
+            show.sigmoid_()
+            cell.mul_(forget).addcmul_(keep, update)
+            torch.mul(torch.tanh(cell, out=hidden), show, out=hidden)
+            shown[step - start] = hidden
+            if not backwards and own:
+                ends[0][:, own], ends[1][:, own] = hidden[:, own], cell[:, own]
+        for column, out in enumerate(outputs):
+            part = out[start : start + SPAN]
+            part.copy_(shown[: len(part), :, column])
+    if backwards:
+        ends[0], ends[1] = hidden[:, :count], cell[:, :count]
+    return ends.mT

@@ -1,0 +1,183 @@
+#!/usr/bin/env python3
+"""Encoding and decoding beside the official package: time, memory, agreement.
+
+Release size, random weights, the same ones in both. The official package goes through
+the utterances one by one, as it is used; ours gets all of them, or batches.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import soundfile
+import torch
+from measure import alternate, peak_memory, table
+from release import (
+    load,
+    make_generator,
+    noise,
+    official_twin,
+    read_directory,
+    save,
+)
+
+
+def agreement(found: list[torch.Tensor], expected: list[torch.Tensor]) -> float:
+    """Share of equal codes of all layers, in percent."""
+    same = sum(int((a == b).sum()) for a, b in zip(found, expected, strict=True))
+    return 100 * same / sum(codes.numel() for codes in expected)
+
+
+def shell_seconds(directory: Path) -> list[list[str]]:
+    """Seconds of `import torch`, and of encoding a file of 3 s, from a shell."""
+    soundfile.write(directory / "3s.wav", noise(48000, 1).numpy(), 16000)
+    encode = (
+        "import soundfile; from espnet_st.bin.codec_inference import AudioCoding; "
+        f"codec = AudioCoding.from_pretrained({str(directory)!r}); "
+        f"codec.encode(*soundfile.read({str(directory / '3s.wav')!r}))"
+    )
+    commands = {
+        "import torch": "import torch",
+        "import espnet_st.bin.codec_inference": (
+            "import espnet_st.bin.codec_inference"
+        ),
+        "import, load and encode 3 s": encode,
+    }
+
+    def runner(code: str):
+        return lambda: subprocess.run([sys.executable, "-c", code], check=True)
+
+    seconds, _ = alternate({k: runner(v) for k, v in commands.items()}, 3)
+    return [
+        [name, f"{clock:.2f}", f"{busy:.2f}"] for name, (clock, busy) in seconds.items()
+    ]
+
+
+def timing(seconds: dict[str, tuple[float, float]], name: str, total: float) -> list:
+    """Cells of the table: seconds, per second of audio, and against the official."""
+    clock, busy = seconds[name]
+    official_clock, official_busy = seconds["official"]
+    return [
+        f"{clock:.1f}",
+        f"{clock / total:.4f}",
+        f"{official_clock / clock:.2f}",
+        f"{busy:.1f}",
+        f"{official_busy / busy:.2f}",
+    ]
+
+
+def main() -> None:
+    """Run the command."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--audio_dir", help="of .flac or .wav files; else noise")
+    parser.add_argument("--utterances", type=int, help="at most so many of them")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--repetitions", type=int, default=3)
+    parser.add_argument("--no_memory", action="store_true", help="time only")
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    audio = (
+        read_directory(args.audio_dir)
+        if args.audio_dir
+        else [noise(16000 * (2 + i % 14), i) for i in range(32)]
+    )
+    audio = audio[: args.utterances]
+    total = sum(map(len, audio)) / 16000
+    generator = make_generator(audio)
+    official = official_twin(generator)
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        save(generator, directory)
+        del generator
+        start = time.perf_counter()
+        ours = load(directory)
+        print(f"loaded in {time.perf_counter() - start:.2f} s")
+        half = load(directory, "bfloat16")
+        shell = shell_seconds(directory)
+    print(
+        f"{len(audio)} utterances, {total:.0f} s (longest "
+        f"{max(map(len, audio)) / 16000:.1f} s), {args.threads} threads, median of "
+        f"{args.repetitions}\n"
+    )
+
+    @torch.inference_mode()
+    def official_encode(wavs=audio):
+        return [official.encode(wav[None, None])[:, 0] for wav in wavs]
+
+    seconds, codes = alternate(
+        {
+            "official": official_encode,
+            "fp32": lambda: ours.encode_batch(audio),
+            "bf16": lambda: half.encode_batch(audio),
+        },
+        args.repetitions,
+    )
+    expected = codes["official"]
+    used = torch.cat(expected, 1)
+    print("codes in use per layer:", [len(layer.unique()) for layer in used], "\n")
+    rows = [
+        [
+            f"encode, {name}",
+            *timing(seconds, name, total),
+            f"{agreement(codes[name], expected):.4f} %",
+        ]
+        for name in seconds
+    ]
+
+    @torch.inference_mode()
+    def official_decode(items=expected):
+        return [official.decode(item[:, None])[0, 0] for item in items]
+
+    seconds, wavs = alternate(
+        {
+            "official": official_decode,
+            "fp32": lambda: ours.decode_batch(expected),
+            "bf16": lambda: half.decode_batch(expected),
+        },
+        args.repetitions,
+    )
+    whole = torch.cat(wavs["official"])
+    for name in seconds:
+        error = (torch.cat(wavs[name]) - whole).abs().max() / whole.abs().max()
+        rows.append(
+            [
+                f"decode, {name}",
+                *timing(seconds, name, total),
+                f"error {error:.1e}",
+            ]
+        )
+    header = ["", "seconds", "s per s of audio", "speed-up"]
+    header += ["CPU seconds", "speed-up", "codes equal / error"]
+    print(table(header, rows), "\n")
+    print(table(["from a shell", "seconds", "CPU seconds"], shell), "\n")
+    if args.no_memory:
+        return
+    order = sorted(range(len(audio)), key=lambda i: len(audio[i]), reverse=True)
+    longest = [audio[i] for i in order]
+    coded = [expected[i] for i in order]
+    rows = [
+        [
+            "official, 1 utterance",
+            f"{peak_memory(lambda: official_encode(longest[:1])):.0f}",
+            f"{peak_memory(lambda: official_decode(coded[:1])):.0f}",
+        ]
+    ]
+    for size in (1, 2, 4, 8, 16, 32, len(audio)):
+        if size > len(audio):
+            continue
+        for label, codec in (("fp32", ours), ("bf16", half)):
+            encoding = peak_memory(lambda c=codec, n=size: c.encode_batch(longest[:n]))
+            decoding = peak_memory(lambda c=codec, n=size: c.decode_batch(coded[:n]))
+            rows.append(
+                [f"{label}, batch of {size}", f"{encoding:.0f}", f"{decoding:.0f}"]
+            )
+    print(table(["peak MiB above the models, longest first", "encode", "decode"], rows))
+
+
+if __name__ == "__main__":
+    main()

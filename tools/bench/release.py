@@ -1,0 +1,101 @@
+"""The codec of release size with random weights, ours and the official package's.
+
+Random weights make latent frames that hardly differ; here each layer keeps the spread
+of its input, and the codebooks are set by k-means over real frames, so that codes are
+as diverse as those of a trained codec.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+import yaml
+from speechtokenizer import SpeechTokenizer as Official
+from torch import nn
+from torch.nn.utils import parametrize
+
+from espnet_st.bin.audio import prepare_audio, read_audio
+from espnet_st.bin.codec_inference import AudioCoding
+from espnet_st.codec.generator import Generator
+from espnet_st.codec.official import conf_to_official, state_to_official
+
+SIZE = {"strides": [2, 4, 5, 8], "n_filters": 64, "lstm_layers": 2}
+CONF = {
+    "sample_rate": 16000,
+    "dimension": 1024,
+    "semantic_dimension": 768,
+    "encoder": "seanet",
+    "encoder_conf": SIZE | {"bidirectional": True},
+    "decoder": "seanet",
+    "decoder_conf": SIZE,
+    "quantizer_conf": {"n_q": 8, "codebook_size": 1024, "kmeans_iterations": 5},
+}
+
+
+def read_directory(directory: str) -> list[torch.Tensor]:
+    """All .flac and .wav files below a directory, at 16 kHz, in order of names."""
+    paths = sorted(
+        p for p in Path(directory).rglob("*") if p.suffix in (".flac", ".wav")
+    )
+    return [prepare_audio(*read_audio(str(path)), 16000) for path in paths]
+
+
+def noise(samples: int, seed: int) -> torch.Tensor:
+    """Something as varied as speech (samples,): tones and noise that keep changing."""
+    draw = torch.Generator().manual_seed(seed)
+    steps = samples // 1000 + 2  # every 60 ms something else
+    time = torch.arange(samples) / 1000
+    which = time.long()
+
+    def track(low: float, high: float) -> torch.Tensor:
+        return (low + (high - low) * torch.rand(steps, generator=draw))[which]
+
+    tone = torch.sin(6.283 / 16000 * track(80, 4000).cumsum(0))
+    tone = tone + torch.sin(6.283 / 16000 * track(80, 4000).cumsum(0))
+    hiss = torch.randn(samples, generator=draw)
+    return tone * track(0, 0.2) + hiss * track(0, 0.1)
+
+
+def make_generator(audio: list[torch.Tensor], conf: dict = CONF) -> Generator:
+    """A codec with random weights whose codebooks fit `audio`."""
+    torch.manual_seed(0)
+    generator = Generator(**conf)
+    for module in generator.modules():
+        if parametrize.is_parametrized(module, "weight"):
+            with torch.no_grad():
+                fan_in = module.weight[0].numel()
+                if isinstance(module, nn.ConvTranspose1d):
+                    fan_in = 2 * module.in_channels  # two frames meet in a sample
+                module.weight = torch.randn_like(module.weight) * fan_in**-0.5
+                module.bias.mul_(0.1)
+    generator.eval().requires_grad_(False)
+    with torch.inference_mode():
+        wavs = [wav[: 4 * 16000] for wav in audio if len(wav) >= 4 * 16000]
+        latent = torch.cat([generator.encoder(w[None, None]) for w in wavs], -1)
+        residual = latent[0].t()
+        for layer in generator.quantizer.layers:
+            layer.initialise(residual)
+            index = torch.cdist(residual, layer.entries).argmin(1)
+            residual = residual - layer.entries[index]
+    return generator
+
+
+def save(generator: Generator, directory: Path, conf: dict = CONF) -> None:
+    """An experiment directory with this codec."""
+    state = {f"codec.generator.{k}": v for k, v in generator.state_dict().items()}
+    torch.save(state, directory / "latest.pth")
+    config = {"codec": "speechtokenizer", "codec_conf": conf}
+    (directory / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+
+
+def official_twin(generator: Generator, conf: dict = CONF) -> Official:
+    """The official package's model with the same weights."""
+    official = Official(conf_to_official(conf))
+    official.load_state_dict(state_to_official(generator.state_dict(), generator))
+    return official.eval().requires_grad_(False)
+
+
+def load(directory: Path, dtype: str = "float32") -> AudioCoding:
+    """Our codec as a user loads it."""
+    return AudioCoding.from_pretrained(directory, dtype=dtype)
