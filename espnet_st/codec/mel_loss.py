@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 import torch
@@ -95,9 +96,13 @@ class LogMelLoss(nn.Module):
             )
         self.resolutions = list(zip(sizes, hops, weights))
         for size in sizes:
-            filters = melscale_fbanks(
-                size // 2 + 1, 0.0, sample_rate / 2, n_mels, sample_rate, norm="slaney"
-            )
+            bins = size // 2 + 1
+            with warnings.catch_warnings():
+                # 80 bands over 65 bins: some are empty, in the released code too.
+                warnings.simplefilter("ignore", UserWarning)
+                filters = melscale_fbanks(
+                    bins, 0.0, sample_rate / 2, n_mels, sample_rate, norm="slaney"
+                )
             self.register_buffer(f"filters{size}", filters, persistent=False)
             self.register_buffer(
                 f"window{size}", torch.hann_window(size), persistent=False
