@@ -11,6 +11,7 @@ import torch
 from espnet2.gan_codec.espnet_model import ESPnetGANCodecModel
 from espnet2.tasks.gan_codec import GANCodecTask, codec_choices
 from torch import Tensor
+from torch.nn.parallel import DistributedDataParallel
 
 from espnet_st.codec.speechtokenizer import SpeechTokenizer
 from espnet_st.codec.teacher_features import TeacherFeatures
@@ -102,4 +103,12 @@ class CodecTask(GANCodecTask):
     def build_model(cls, args: argparse.Namespace) -> CodecModel:
         """The model of a configuration."""
         stock = super().build_model(args)
-        return CodecModel(stock.codec, bfloat16=args.use_amp)
+        model = CodecModel(stock.codec, bfloat16=args.use_amp)
+        if isinstance(stock.codec, SpeechTokenizer):
+            # Its buffers are equal in all processes by themselves. Overwritten at each
+            # pass, as is usual, they would spoil the reconstruction that the second
+            # turn takes over from the first.
+            DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(
+                model, [name for name, _ in model.named_buffers()]
+            )
+        return model

@@ -200,8 +200,9 @@ def test_a_killed_run_resumes_to_the_same_result(start, options, tmp_path):
     assert not [name for name in found["model"] if "teacher" in name]
 
 
+@pytest.mark.parametrize("generator_first", [True, False])
 def test_two_processes_with_unequal_shares_end_together(
-    start, options, teacher, tmp_path
+    start, options, teacher, tmp_path, generator_first
 ):
     # Of 14 chunks each, and of 3: 21 steps of two for one process, 4 for the other.
     lengths = [24000, 6400] * 3
@@ -209,7 +210,7 @@ def test_two_processes_with_unequal_shares_end_together(
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     common = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    made = options(tmp_path / "exp", lengths)
+    made = options(tmp_path / "exp", lengths, generator_first=generator_first)
     made += ["--dist_backend", "gloo", "--multiprocessing_distributed", "false"]
     # What the teacher says is looked up here; the other runs ask it.
     features = ["--teacher", str(teacher), "--output_dir", str(tmp_path / "features")]
@@ -228,6 +229,8 @@ def test_two_processes_with_unequal_shares_end_together(
     state = checkpoint(tmp_path / "exp")
     assert state["reporter"]["epoch"] == 2
     assert all(value.isfinite().all() for value in state["model"].values())
+    first, second = (torch.load(f"{log}.pth", weights_only=True) for log in logs)
+    assert same(first, second) and same(first, state["model"])
 
 
 def test_nan_is_skipped_counted_and_kept_from_all_weights(start, options, tmp_path):

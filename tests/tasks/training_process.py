@@ -17,11 +17,15 @@ from espnet_st.registry import register
 
 register()
 
-import espnet_st.tasks.codec  # noqa: E402, F401 (after `register`, which eases it)
+from espnet_st.tasks.codec import CodecTask  # noqa: E402 (`register` eases it)
 
 
 def train(log, environment, options):
-    """Run `espnet_st.bin.codec_train` in an environment, what it says in `log`."""
+    """Run `espnet_st.bin.codec_train` in an environment.
+
+    What it says goes to `log`, the model that it ends with to `log`.pth: of several
+    processes only the first writes checkpoints.
+    """
     output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(output, 1)
     os.dup2(output, 2)
@@ -30,4 +34,11 @@ def train(log, environment, options):
     # Loaders start their workers as they do from a command line.
     multiprocessing.set_start_method("fork", force=True)
     torch.set_num_threads(1)
+    run = CodecTask.trainer.run
+
+    def run_and_save(**parts):
+        run(**parts)
+        torch.save(parts["model"].state_dict(), f"{log}.pth")
+
+    CodecTask.trainer.run = run_and_save
     main(options)
