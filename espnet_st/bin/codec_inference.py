@@ -27,7 +27,7 @@ PIECE = 200
 """Frames of a signal that are in work at once; bounds the memory."""
 ABREAST = 32
 """Signals that run together."""
-ABREAST_FRAMES = 24000
+ABREAST_FRAMES = 8000
 """Frames that they have together, about, unless one has more."""
 
 
