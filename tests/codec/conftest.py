@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 import yaml
+from tiny import SPECTRAL
 from torch import nn
 
 from espnet_st.bin.codec_inference import AudioCoding
@@ -17,8 +18,8 @@ TINY = {
     "semantic_dimension": 8,
     "encoder": "spectral",
     "decoder": "spectral",
-    "encoder_conf": {"channels": 16, "hidden": 16, "n_mels": 20, "n_blocks": 1},
-    "decoder_conf": {"channels": 16, "hidden": 16, "n_blocks": 1},
+    "encoder_conf": SPECTRAL | {"n_mels": 20},
+    "decoder_conf": SPECTRAL,
     "quantizer_conf": {"n_q": 3, "codebook_size": 8},
 }
 

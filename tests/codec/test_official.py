@@ -9,6 +9,7 @@ import soundfile
 import torch
 import yaml
 from speechtokenizer import SpeechTokenizer as Official
+from tiny import DISCRIMINATORS
 
 from espnet_st.bin.codec_inference import AudioCoding
 from espnet_st.bin.convert import main as convert
@@ -182,18 +183,7 @@ def test_a_training_checkpoint_becomes_a_release(tmp_path):
     from espnet_st.codec.speechtokenizer import SpeechTokenizer
 
     torch.manual_seed(0)
-    conf = conf_from_official(SMALL) | {
-        "discriminator_conf": {
-            "stft_sizes": [256],
-            "stft_filters": 2,
-            "periods": [2],
-            "period_channels": 4,
-            "max_period_channels": 8,
-            "scales": 1,
-            "scale_channels": 16,
-            "max_scale_channels": 16,
-        }
-    }
+    conf = conf_from_official(SMALL) | {"discriminator_conf": DISCRIMINATORS}
     model = SpeechTokenizer(**conf)
     state = {f"codec.{key}": tensor for key, tensor in model.state_dict().items()}
     torch.save(state, tmp_path / "3epoch.pth")

@@ -4,49 +4,26 @@ import math
 
 import pytest
 import torch
+from tiny import LOSSES, SPECTRAL, FrameTeacher
 
 from espnet_st.codec.speechtokenizer import SpeechTokenizer
 
-TINY = {
+TINY = LOSSES | {
     "dimension": 16,
     "semantic_dimension": 8,
     "encoder": "spectral",
     "decoder": "spectral",
-    "encoder_conf": {"channels": 16, "hidden": 16, "n_mels": 20, "n_blocks": 1},
-    "decoder_conf": {"channels": 16, "hidden": 16, "n_blocks": 1},
+    "encoder_conf": SPECTRAL | {"n_mels": 20},
+    "decoder_conf": SPECTRAL,
     "quantizer_conf": {"n_q": 3, "codebook_size": 8},
-    "discriminator_conf": {
-        "stft_sizes": [256],
-        "stft_filters": 2,
-        "periods": [2],
-        "period_channels": 4,
-        "max_period_channels": 8,
-        "scales": 1,
-        "scale_channels": 16,
-        "max_scale_channels": 16,
-    },
-    "mel_loss_conf": {"exponents": [7, 9]},
 }
-
-
-class Teacher(torch.nn.Module):
-    """Features that are a fixed projection of the frame's samples."""
-
-    output_size = 8
-
-    def __init__(self):
-        super().__init__()
-        self.weight = torch.nn.Parameter(torch.randn(320, 8), requires_grad=False)
-
-    def forward(self, wav, lengths=None):
-        return wav.unfold(1, 320, 320) @ self.weight
 
 
 def make(teacher=True, **conf) -> SpeechTokenizer:
     torch.manual_seed(0)
     model = SpeechTokenizer(**(TINY | conf))
     if teacher:
-        model.distillation.teacher = Teacher()
+        model.distillation.teacher = FrameTeacher()
     return model
 
 
@@ -119,7 +96,7 @@ def test_without_distillation_no_teacher_is_asked():
 def test_a_teacher_of_another_width_is_refused(monkeypatch):
     model = make(teacher=False, semantic_dimension=5)
     monkeypatch.setattr(
-        "espnet_st.codec.distillation.build_teacher", lambda **conf: Teacher()
+        "espnet_st.codec.distillation.build_teacher", lambda **conf: FrameTeacher()
     )
     with pytest.raises(ValueError, match="set semantic_dimension, which is 5"):
         model(0.1 * torch.randn(2, 3200))

@@ -82,7 +82,7 @@ def test_missing_parts_are_fetched(corpus, tmp_path):
             archive.add(corpus / part, f"LibriSpeech/{part}")
     work = tmp_path / "st1"
     work.mkdir()
-    for name in ("local", "db.sh", "scripts"):
+    for name in ("local", "db.sh", "scripts", "utils"):
         (work / name).symlink_to((RECIPE / name).resolve())
     command = ["local/data.sh", "--url", f"file://{tmp_path}", "--train", "a"]
     command += ["--valid", "b", "--test", "b", "--output_dir", str(tmp_path / "data")]

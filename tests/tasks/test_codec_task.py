@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from tiny import LOSSES, FrameTeacher
 
 from espnet_st.registry import register
 
@@ -17,41 +18,14 @@ from espnet_st.codec.speechtokenizer import SpeechTokenizer  # noqa: E402
 from espnet_st.tasks.codec import CodecModel, CodecTask  # noqa: E402
 from espnet_st.tasks.codec_trainer import CodecTrainer, atomic_saves  # noqa: E402
 
-CODEC = {
+CODEC = LOSSES | {
     "dimension": 16,
     "semantic_dimension": 8,
     "encoder_conf": {"n_filters": 2, "strides": [2, 4, 5, 8], "lstm_layers": 1},
     "decoder_conf": {"n_filters": 2, "strides": [2, 4, 5, 8], "lstm_layers": 1},
     "quantizer_conf": {"n_q": 2, "codebook_size": 8},
-    "discriminator_conf": {
-        "stft_sizes": [256],
-        "stft_filters": 2,
-        "periods": [2],
-        "period_channels": 4,
-        "max_period_channels": 8,
-        "scales": 1,
-        "scale_channels": 16,
-        "max_scale_channels": 16,
-    },
-    "mel_loss_conf": {"exponents": [7, 9]},
 }
 WAV = 0.1 * torch.randn(2, 3200, generator=torch.Generator().manual_seed(0))
-
-
-class Teacher(torch.nn.Module):
-    """Features that are a fixed projection of the frame's samples."""
-
-    output_size = 8
-
-    def __init__(self):
-        super().__init__()
-        generator = torch.Generator().manual_seed(3)
-        self.weight = torch.randn(320, 8, generator=generator)
-        self.lengths = None
-
-    def forward(self, wav, lengths=None):
-        self.lengths = lengths
-        return wav.unfold(1, 320, 320) @ self.weight
 
 
 def make(use_amp=False):
@@ -60,7 +34,7 @@ def make(use_amp=False):
         codec="speechtokenizer", codec_conf=CODEC, model_conf={}, use_amp=use_amp
     )
     model = CodecTask.build_model(args)
-    model.codec.distillation.teacher = Teacher()
+    model.codec.distillation.teacher = FrameTeacher()
     return model
 
 

@@ -11,31 +11,20 @@ import pytest
 import soundfile
 import torch
 import yaml
+from tiny import LOSSES, SPECTRAL
 
 from espnet_st.bin.teacher import main as teacher_command
 
 pytest.importorskip("transformers")
 HERE = Path(__file__).parent
-SIZES = {"channels": 16, "hidden": 16, "n_blocks": 1}
-CODEC = {
+CODEC = LOSSES | {
     "dimension": 16,
     "semantic_dimension": 12,
     "encoder": "spectral",
-    "encoder_conf": SIZES | {"n_mels": 20},
+    "encoder_conf": SPECTRAL | {"n_mels": 20},
     "decoder": "spectral",
-    "decoder_conf": SIZES,
+    "decoder_conf": SPECTRAL,
     "quantizer_conf": {"n_q": 2, "codebook_size": 8},
-    "discriminator_conf": {
-        "stft_sizes": [256],
-        "stft_filters": 2,
-        "periods": [2],
-        "period_channels": 4,
-        "max_period_channels": 8,
-        "scales": 1,
-        "scale_channels": 16,
-        "max_scale_channels": 16,
-    },
-    "mel_loss_conf": {"exponents": [7, 9]},
     "adversarial_start": 3,
     "adversarial_samples": 1600,  # at random places
 }

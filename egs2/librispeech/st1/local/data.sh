@@ -4,38 +4,18 @@
 # shellcheck disable=SC2034 # nj is of all corpora's data.sh
 set -euo pipefail
 
-# Options: --name value. They are printed by --help.
 train="train-clean-100,train-clean-360,train-other-500" # parts, joined by commas
 valid="dev-clean"                                       # parts; empty: speakers of train
 test="test-clean"                                       # parts
 valid_speakers=4                                        # of train, if valid is empty
 url=https://www.openslr.org/resources/12                # where PART.tar.gz are
-nj=2                                                    # not used
+nj=2                                                    # unused: nothing to compute
 output_dir=data                                         # where data/<set> go
 python=python3                                          # the interpreter
 
-while [ $# -gt 0 ]; do
-    case "$1" in
-    --help | -h)
-        sed -n '/^# Options/,/^python=/p' "$0"
-        exit 0
-        ;;
-    --train | --valid | --test | --valid_speakers | --url | --nj | --output_dir | --python)
-        if [ $# -lt 2 ]; then
-            echo "$0: option $1 needs a value" >&2
-            exit 2
-        fi
-        printf -v "${1#--}" '%s' "$2"
-        shift 2
-        ;;
-    *)
-        echo "$0: unknown option $1; see $0 --help" >&2
-        exit 2
-        ;;
-    esac
-done
+# shellcheck source=egs2/TEMPLATE/st1/utils/parse_options.sh
+. utils/parse_options.sh
 
-local_dir="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 # shellcheck source=egs2/TEMPLATE/st1/db.sh
 . ./db.sh
 corpus=${LIBRISPEECH}
@@ -57,7 +37,7 @@ if [ "${corpus}" = downloads ]; then
     done
 fi
 
-export PYTHONPATH=${local_dir}/../scripts${PYTHONPATH:+:${PYTHONPATH}}
-exec "${python}" "${local_dir}/prepare.py" --corpus "${corpus}" --output_dir "${output_dir}" \
+export PYTHONPATH=${PWD}/scripts${PYTHONPATH:+:${PYTHONPATH}}
+exec "${python}" local/prepare.py --corpus "${corpus}" --output_dir "${output_dir}" \
     --train "${train}" --valid "${valid}" --test "${test}" \
     --valid_speakers "${valid_speakers}"
