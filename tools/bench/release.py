@@ -1,8 +1,8 @@
 """The codec of release size with random weights, ours and the official package's.
 
 Random weights make latent frames that hardly differ; here each layer keeps the spread
-of its input, and the codebooks are set by k-means over real frames, so that codes are
-as diverse as those of a trained codec.
+of its input, and the entries of the codebooks are frames and residuals of audio, so
+that codes are as diverse as those of a trained codec.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ CONF = {
     "encoder_conf": SIZE | {"bidirectional": True},
     "decoder": "seanet",
     "decoder_conf": SIZE,
-    "quantizer_conf": {"n_q": 8, "codebook_size": 1024, "kmeans_iterations": 5},
+    "quantizer_conf": {"n_q": 8, "codebook_size": 1024},
 }
 
 
@@ -75,7 +75,9 @@ def make_generator(audio: list[torch.Tensor], conf: dict = CONF) -> Generator:
         latent = torch.cat([generator.encoder(w[None, None]) for w in wavs], -1)
         residual = latent[0].t()
         for layer in generator.quantizer.layers:
-            layer.initialise(residual)
+            chosen = torch.randperm(len(residual))[: len(layer.entries)]
+            # Shorter, so that they leave something for the next layer.
+            layer.entries[: len(chosen)] = 0.7 * residual[chosen]
             index = torch.cdist(residual, layer.entries).argmin(1)
             residual = residual - layer.entries[index]
     return generator
