@@ -1,6 +1,7 @@
-"""Parts of tiny codecs that tests of several rooms train."""
+"""Tiny codecs and teachers of several rooms' tests."""
 
 import torch
+import yaml
 
 SPECTRAL = {"channels": 16, "hidden": 16, "n_blocks": 1}
 
@@ -16,6 +17,36 @@ DISCRIMINATORS = {
 }
 
 LOSSES = {"discriminator_conf": DISCRIMINATORS, "mel_loss_conf": {"exponents": [7, 9]}}
+
+
+CODEC = {
+    "sample_rate": 16000,
+    "dimension": 16,
+    "semantic_dimension": 8,
+    "encoder": "spectral",
+    "decoder": "spectral",
+    "encoder_conf": SPECTRAL | {"n_mels": 20},
+    "decoder_conf": SPECTRAL,
+    "quantizer_conf": {"n_q": 3, "codebook_size": 8},
+}
+
+HUBERT = {
+    "conv_dim": [8] * 7,
+    "hidden_size": 12,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 16,
+    "num_conv_pos_embeddings": 4,
+    "num_conv_pos_embedding_groups": 2,
+}
+
+
+def save_experiment(directory, generator, conf, checkpoint="latest.pth"):
+    """An experiment directory as ESPnet leaves it."""
+    state = {f"codec.generator.{k}": v for k, v in generator.state_dict().items()}
+    torch.save(state, directory / checkpoint)
+    config = {"codec": "speechtokenizer", "codec_conf": conf}
+    (directory / "config.yaml").write_text(yaml.safe_dump(config))
 
 
 class FrameTeacher(torch.nn.Module):

@@ -156,11 +156,12 @@ def prepare_audio(
     wav = wav.float()
     if wav.dim() == 2:
         wav = wav.mean(0 if wav.shape[0] < wav.shape[1] else 1)
-    if not torch.isfinite(torch.stack(wav.aminmax())).all():
+    loudest = max(map(abs, torch.stack(wav.aminmax()).tolist()))
+    if not math.isfinite(loudest):
         raise ValueError("audio has NaN or infinite samples: repair or remove the file")
-    if wav.abs().max() > LOUDEST:
+    if loudest > LOUDEST:
         raise ValueError(
-            f"audio reaches {wav.abs().max().item():g}; expected samples in [-1, 1]: "
+            f"audio reaches {loudest:g}; expected samples in [-1, 1]: "
             "pass integers as integers, or divide by their range"
         )
     if sample_rate != target_rate:

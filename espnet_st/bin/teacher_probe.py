@@ -14,7 +14,8 @@ from torch import Tensor
 from tqdm import tqdm
 
 from espnet_st.bin.audio import prepare_audio, read_audio, read_index
-from espnet_st.codec.teachers import HOP_LENGTH, SAMPLE_RATE, Teacher, nearest
+from espnet_st.codec.codebook import nearest
+from espnet_st.codec.teachers import HOP_LENGTH, SAMPLE_RATE, Teacher
 
 
 def read_waveforms(

@@ -42,6 +42,21 @@ class ResidualBlock(nn.Module):
         return add_delayed(self, self.shortcut(x, flow), hidden, flow)
 
 
+def residual_blocks(
+    count: int,
+    dilation_base: int,
+    channels: int,
+    kernel_size: int,
+    act: str,
+    causal: bool,
+) -> list[ResidualBlock]:
+    """Blocks of which number j, from 0, has the dilation `dilation_base ** j`."""
+    return [
+        ResidualBlock(channels, kernel_size, dilation_base**j, act, causal)
+        for j in range(count)
+    ]
+
+
 class Activation(nn.Module):
     """An activation among layers that take pieces."""
 
@@ -107,16 +122,14 @@ class SEANetEncoder(nn.Module):
         channels = n_filters
         layers: list[nn.Module] = [Conv1d(1, channels, kernel_size, causal=causal)]
         for stride in strides:
-            for j in range(n_residual_layers):
-                layers.append(
-                    ResidualBlock(
-                        channels,
-                        residual_kernel_size,
-                        dilation_base**j,
-                        activation,
-                        causal,
-                    )
-                )
+            layers += residual_blocks(
+                n_residual_layers,
+                dilation_base,
+                channels,
+                residual_kernel_size,
+                activation,
+                causal,
+            )
             layers.append(Activation(activation, channels))
             layers.append(
                 Conv1d(channels, 2 * channels, 2 * stride, stride, causal=causal)
@@ -182,16 +195,14 @@ class SEANetDecoder(nn.Module):
             layers.append(Activation(activation, channels))
             layers.append(ConvTranspose1d(channels, channels // 2, stride, causal))
             channels //= 2
-            for j in range(n_residual_layers):
-                layers.append(
-                    ResidualBlock(
-                        channels,
-                        residual_kernel_size,
-                        dilation_base**j,
-                        activation,
-                        causal,
-                    )
-                )
+            layers += residual_blocks(
+                n_residual_layers,
+                dilation_base,
+                channels,
+                residual_kernel_size,
+                activation,
+                causal,
+            )
         layers.append(Activation(activation, channels))
         layers.append(Conv1d(channels, 1, kernel_size, causal=causal))
         self.stack = Stack(layers)

@@ -14,10 +14,7 @@ from torch import Tensor, nn
 from espnet_st.codec.build import build_part
 from espnet_st.codec.distillation import Distillation
 from espnet_st.codec.generator import Generator
-from espnet_st.codec.losses import (
-    choose_losses,
-    time_loss,
-)
+from espnet_st.codec.losses import choose_losses, time_loss
 from espnet_st.codec.mel_loss import LogMelLoss, MelLoss
 from espnet_st.codec.quantizer import Quantized
 
@@ -186,8 +183,8 @@ class SpeechTokenizer(AbsGANCodec):
         }
 
     def _reconstruct(self, wav: Tensor) -> tuple[Tensor, Quantized]:
-        quantized = self.generator.quantizer(self.generator.encoder(wav, None))
-        fake = self.generator.decoder(quantized.sum, None)[..., : wav.shape[-1]]
+        quantized = self.generator.quantizer(self.generator.encoder(wav))
+        fake = self.generator.decoder(quantized.sum)[..., : wav.shape[-1]]
         return fake.float(), quantized
 
     def _generator_output(self, wav: Tensor) -> tuple[Tensor, Quantized]:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torchaudio.functional import resample
 
+from espnet_st.codec.codebook import nearest
 from espnet_st.codec.teacher_backbones import SAMPLE_RATE, Backbone
 from espnet_st.codec.teacher_loading import load_backbone
 
@@ -106,7 +107,8 @@ class Teacher(nn.Module):
             features = states[self.layer]
         if self.centroids is None:
             return features
-        return nearest(features, self.centroids)
+        units = nearest(features.flatten(0, 1), self.centroids)
+        return units.view(features.shape[:2])
 
     @torch.no_grad()
     def hidden_states(self, wav: Tensor) -> tuple[Tensor, ...]:
@@ -170,12 +172,6 @@ def normalize_waveform(wav: Tensor, epsilon: float = 1e-7) -> Tensor:
     centred = wav - wav.mean(dim=-1, keepdim=True)
     variance = centred.pow(2).mean(dim=-1, keepdim=True)
     return centred / torch.sqrt(variance + epsilon)
-
-
-def nearest(features: Tensor, centroids: Tensor) -> Tensor:
-    """Index (...) of the nearest centroid (K, D) of each feature (..., D)."""
-    scores = features @ centroids.t() - 0.5 * centroids.pow(2).sum(dim=1)
-    return scores.argmax(dim=-1)
 
 
 def build_teacher(

@@ -37,23 +37,11 @@ class CodecModel(ESPnetGANCodecModel):
         super().__init__(codec=codec)
         self.bfloat16 = bfloat16
 
-    def forward(
-        self,
-        audio: Tensor,
-        forward_generator: bool = True,
-        audio_lengths: Tensor | None = None,
-        teacher_rows: Tensor | None = None,
-        **kwargs: Any,
-    ) -> dict[str, Any]:
+    def forward(self, audio: Tensor, **batch: Any) -> dict[str, Any]:
         """One turn of the codec; arguments and results are those of its `forward`."""
         low = self.bfloat16 and self.training
         with torch.autocast(audio.device.type, torch.bfloat16, enabled=low):
-            return self.codec(
-                audio=audio,
-                forward_generator=forward_generator,
-                audio_lengths=audio_lengths,
-                teacher_rows=teacher_rows,
-            )
+            return self.codec(audio=audio, **batch)
 
 
 class WithTeacherRows:

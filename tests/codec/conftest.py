@@ -4,24 +4,12 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-import yaml
-from tiny import SPECTRAL
+from tiny import CODEC, save_experiment
 from torch import nn
 
 from espnet_st.bin.codec_inference import AudioCoding
 from espnet_st.codec.generator import Generator
 from espnet_st.codec.official import official_names
-
-TINY = {
-    "sample_rate": 16000,
-    "dimension": 16,
-    "semantic_dimension": 8,
-    "encoder": "spectral",
-    "decoder": "spectral",
-    "encoder_conf": SPECTRAL | {"n_mels": 20},
-    "decoder_conf": SPECTRAL,
-    "quantizer_conf": {"n_q": 3, "codebook_size": 8},
-}
 
 
 @pytest.fixture(scope="session")
@@ -29,12 +17,10 @@ def exp(tmp_path_factory):
     """An experiment directory as ESPnet leaves it."""
     directory = tmp_path_factory.mktemp("exp")
     torch.manual_seed(0)
-    generator = Generator(**TINY).train()
+    generator = Generator(**CODEC).train()
     generator.quantizer(generator.encoder(torch.randn(4, 1, 8000), None))
-    state = {f"codec.generator.{k}": v for k, v in generator.state_dict().items()}
-    torch.save(state, directory / "train.total_count.best.pth")
-    config = {"codec": "speechtokenizer", "codec_conf": TINY | {"lambda_mel": 3.0}}
-    (directory / "config.yaml").write_text(yaml.safe_dump(config))
+    conf = CODEC | {"lambda_mel": 3.0}  # of training: passed over
+    save_experiment(directory, generator, conf, "train.total_count.best.pth")
     return directory
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-import yaml
+from tiny import save_experiment
 
 from espnet_st.bin import codec_inference
 from espnet_st.bin.codec_inference import AudioCoding
@@ -30,10 +30,7 @@ def exp(tmp_path_factory):
     mean, spread = latent.mean((0, 2)), latent.std((0, 2))
     for number, layer in enumerate(generator.quantizer.layers):
         layer.entries.copy_(spread * torch.randn(16, 16) + mean * (number == 0))
-    state = {f"codec.generator.{k}": v for k, v in generator.state_dict().items()}
-    torch.save(state, directory / "latest.pth")
-    config = {"codec": "speechtokenizer", "codec_conf": CONF}
-    (directory / "config.yaml").write_text(yaml.safe_dump(config))
+    save_experiment(directory, generator, CONF)
     return directory
 
 

@@ -4,19 +4,11 @@ import math
 
 import pytest
 import torch
-from tiny import LOSSES, SPECTRAL, FrameTeacher
+from tiny import CODEC, LOSSES, FrameTeacher
 
 from espnet_st.codec.speechtokenizer import SpeechTokenizer
 
-TINY = LOSSES | {
-    "dimension": 16,
-    "semantic_dimension": 8,
-    "encoder": "spectral",
-    "decoder": "spectral",
-    "encoder_conf": SPECTRAL | {"n_mels": 20},
-    "decoder_conf": SPECTRAL,
-    "quantizer_conf": {"n_q": 3, "codebook_size": 8},
-}
+TINY = LOSSES | CODEC
 
 
 def make(teacher=True, **conf) -> SpeechTokenizer:

@@ -7,6 +7,7 @@ import pytest
 import torch
 import torchaudio
 import yaml
+from tiny import HUBERT
 
 from espnet_st.codec.teacher_backbones import HuggingFaceBackbone, TorchaudioBackbone
 from espnet_st.codec.teachers import Teacher, build_teacher
@@ -45,14 +46,7 @@ def test_torchaudio_and_transformers_agree_on_all_states(kind, large):
     from torchaudio.models.wav2vec2.utils import import_huggingface_model
 
     torch.manual_seed(0)
-    sizes = {
-        "conv_dim": [8] * 7,
-        "hidden_size": 12,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 2,
-        "intermediate_size": 16,
-        "num_conv_pos_embeddings": 4,
-        "num_conv_pos_embedding_groups": 2,
+    sizes = HUBERT | {
         "do_stable_layer_norm": large,
         "feat_extract_norm": "layer" if large else "group",
         "conv_bias": large,

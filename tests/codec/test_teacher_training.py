@@ -258,7 +258,7 @@ def test_command_line_trains_checks_and_makes_units(data, tmp_path, capsys):
 
 def test_kmeans_finds_blobs_and_the_probe_finds_speakers():
     from espnet_st.bin.teacher_probe import kmeans, speaker_accuracy
-    from espnet_st.codec.teachers import nearest
+    from espnet_st.codec.codebook import nearest
 
     generator = torch.Generator().manual_seed(0)
     labels = torch.arange(60) % 3

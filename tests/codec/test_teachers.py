@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from tiny import HUBERT
 
 from espnet_st.codec.distillation import Distillation
 from espnet_st.codec.teacher_backbones import HuggingFaceBackbone
@@ -20,17 +21,8 @@ from espnet_st.codec.teachers import (
 
 transformers = pytest.importorskip("transformers")
 
-HUBERT = {"conv_stride": [5, 2, 2, 2, 2, 2, 2], "conv_kernel": [10, 3, 3, 3, 3, 2, 2]}
-TINY = {
-    **HUBERT,
-    "conv_dim": [8] * 7,
-    "hidden_size": 12,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 2,
-    "intermediate_size": 16,
-    "num_conv_pos_embeddings": 4,
-    "num_conv_pos_embedding_groups": 2,
-}
+SHAPE = {"conv_stride": [5, 2, 2, 2, 2, 2, 2], "conv_kernel": [10, 3, 3, 3, 3, 2, 2]}
+TINY = SHAPE | HUBERT
 WAV = torch.randn(2, 16000, generator=torch.Generator().manual_seed(1))
 
 
@@ -51,7 +43,7 @@ def directory(tmp_path_factory):
 
 
 def test_hubert_sees_400_samples():
-    assert receptive_field(HUBERT["conv_kernel"], HUBERT["conv_stride"]) == 400
+    assert receptive_field(SHAPE["conv_kernel"], SHAPE["conv_stride"]) == 400
 
 
 @pytest.mark.parametrize("n", [1, 319, 320, 321, 400, 16000, 16001, 48000, 33333])

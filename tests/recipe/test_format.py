@@ -78,6 +78,13 @@ def test_an_unusable_file_is_named_and_counted(
     assert "a-2" not in (tmp_path / "out/spk2utt").read_text()
 
 
+def test_a_truncated_file_is_named(data_dir, tmp_path, script):
+    path = data_dir / "a-2.wav"
+    path.write_bytes(path.read_bytes()[:-1000])
+    code, said = script(FORMAT, data_dir, tmp_path / "out")
+    assert code == 0 and f"dropped a-2 ({path})" in said and "truncated" in said
+
+
 def test_a_failing_pipe_is_named_with_what_it_said(data_dir, tmp_path, script):
     replace(data_dir / "wav.scp", str(data_dir / "a-1.wav"), "ls /no/such/place |")
     code, said = script(FORMAT, data_dir, tmp_path / "out")

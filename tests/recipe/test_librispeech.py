@@ -46,7 +46,7 @@ def prepare(corpus, output, *options):
 
 def test_parts_become_data_directories(corpus, tmp_path):
     out = tmp_path / "data"
-    options = ["--train", "a", "--valid", "", "--valid_speakers", "1", "--test", "b"]
+    options = ["--train", "a", "--valid_speakers", "1", "--test", "b"]
     code, said = prepare(corpus, out, *options)
     assert code == 0, said
     train, dev = read_data_dir(out / "train"), read_data_dir(out / "dev")
@@ -63,7 +63,7 @@ def test_parts_become_data_directories(corpus, tmp_path):
     ("options", "message"),
     [
         (["--train", "c"], "no .flac files in"),
-        (["--valid", "", "--valid_speakers", "4"], "cannot hold out 4 of 4 speakers"),
+        (["--valid_speakers", "4"], "cannot hold out 4 of 4 speakers"),
         (["--train", "a,b"], "8 of 10 utterances have no transcript"),
         (["--training", "a"], "unknown option --training"),
         (["--train"], "--train needs a value"),

@@ -11,7 +11,7 @@ import pytest
 import soundfile
 import torch
 import yaml
-from tiny import LOSSES, SPECTRAL
+from tiny import HUBERT, LOSSES, SPECTRAL
 
 from espnet_st.bin.teacher import main as teacher_command
 
@@ -95,15 +95,7 @@ def teacher(tmp_path_factory):
     from espnet_st.codec.teacher_model import save_teacher
 
     torch.manual_seed(0)
-    config = HubertConfig(
-        conv_dim=[4] * 7,
-        hidden_size=12,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=16,
-        num_conv_pos_embeddings=4,
-        num_conv_pos_embedding_groups=2,
-    )
+    config = HubertConfig(**HUBERT)
     directory = tmp_path_factory.mktemp("teacher")
     save_teacher(HubertModel(config), directory)
     return directory

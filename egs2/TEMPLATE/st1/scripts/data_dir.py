@@ -3,8 +3,10 @@
 Holds what the scripts of stages 2 and 7 share; audio is none of its business.
 """
 
-from collections.abc import Iterable, Mapping
+import logging
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 
 def read_table(path: str | Path, *, allow_empty: bool = False) -> dict[str, str]:
@@ -110,3 +112,18 @@ def read_data_dir(directory: str | Path) -> dict[str, dict[str, str]]:
     tables = {name: read_table(directory / name) for name in names}
     check_same_keys(directory, tables)
     return tables
+
+
+def exit_code(script: Callable[..., None], *args: Any) -> int:
+    """Run a script, its log on the screen.
+
+    Returns:
+        What the process should exit with: 1 if it refused its input, and why is logged.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s")
+    try:
+        script(*args)
+    except ValueError as error:
+        logging.error("%s", error)
+        return 1
+    return 0

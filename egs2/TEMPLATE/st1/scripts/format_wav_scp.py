@@ -7,43 +7,34 @@ already is referred to, not copied.
 """
 
 import argparse
-import io
 import logging
-import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import soundfile
-from data_dir import read_data_dir, read_table, spk2utt, write_table
+from data_dir import exit_code, read_data_dir, read_table, spk2utt, write_table
 from tqdm import tqdm
 
+from espnet_st.bin.audio import read_audio
 
-def read_audio(source: str) -> tuple[np.ndarray, int]:
+
+def read_usable(source: str) -> tuple[np.ndarray, int]:
     """Read a file, or the output of a pipe ("command |").
 
     Returns:
         Samples (N, channels) float32 and their rate in Hz.
 
     Raises:
-        ValueError: it is missing, corrupt, empty, silent, or has NaN or infinite
-            samples.
+        ValueError: it is missing, corrupt, truncated, empty, silent, or has NaN or
+            infinite samples.
     """
+    if not source.endswith("|") and not Path(source).is_file():
+        raise ValueError("no such file")
     try:
-        if source.endswith("|"):
-            command = ["bash", "-o", "pipefail", "-c", source[:-1]]
-            done = subprocess.run(command, capture_output=True, check=False)
-            if done.returncode:
-                message = done.stderr.decode(errors="replace").strip()
-                raise ValueError(f"pipe failed with {done.returncode}: {message}")
-            stream = io.BytesIO(done.stdout)
-        elif not Path(source).is_file():
-            raise ValueError("no such file")
-        else:
-            stream = source
-        wav, rate = soundfile.read(stream, dtype="float32", always_2d=True)
-    except soundfile.LibsndfileError as error:
+        wav, rate = read_audio(source)
+    except ValueError as error:
         raise ValueError(f"not readable as audio ({error})") from None
     if len(wav) == 0:
         raise ValueError("no samples")
@@ -51,7 +42,7 @@ def read_audio(source: str) -> tuple[np.ndarray, int]:
         raise ValueError("NaN or infinite samples")
     if np.abs(wav).max() < 1e-4:
         raise ValueError("silent (no sample above -80 dBFS)")
-    return wav, rate
+    return wav.reshape(len(wav), -1), rate
 
 
 def to_mono(wav: np.ndarray, rate: int, sample_rate: int) -> np.ndarray:
@@ -74,7 +65,7 @@ def format_one(key: str, source: str, args: argparse.Namespace) -> tuple[str, in
     Raises:
         ValueError: the utterance cannot be used; the message says why.
     """
-    wav, rate = read_audio(source)
+    wav, rate = read_usable(source)
     mono = to_mono(wav, rate, args.sample_rate)
     seconds = len(mono) / args.sample_rate
     if not args.min_seconds <= seconds <= args.max_seconds:
@@ -148,14 +139,7 @@ def main(cmd: list[str] | None = None) -> int:
     parser.add_argument("--nj", type=int, default=2, help="files read at a time")
     parser.add_argument("data_dir", type=Path, help="e.g. data/train")
     parser.add_argument("output_dir", type=Path, help="e.g. dump/raw/train")
-    args = parser.parse_args(cmd)
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s")
-    try:
-        format_data_dir(args)
-    except ValueError as error:
-        logging.error("%s", error)
-        return 1
-    return 0
+    return exit_code(format_data_dir, parser.parse_args(cmd))
 
 
 if __name__ == "__main__":

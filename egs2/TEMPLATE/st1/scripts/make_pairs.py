@@ -12,7 +12,7 @@ import logging
 import sys
 from pathlib import Path
 
-from data_dir import read_data_dir, read_table, write_table
+from data_dir import exit_code, read_data_dir, read_table, write_table
 
 PROMPT_SECONDS = 3.0  # paper, section 4.4
 
@@ -117,13 +117,7 @@ def main(cmd: list[str] | None = None) -> int:
     parser.add_argument("--max_utts", type=int, default=0, help="0: all of them")
     parser.add_argument("data_dir", type=Path, help="e.g. dump/raw/test")
     args = parser.parse_args(cmd)
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s")
-    try:
-        make_pairs(args.data_dir, args.max_utts)
-    except ValueError as error:
-        logging.error("%s", error)
-        return 1
-    return 0
+    return exit_code(make_pairs, args.data_dir, args.max_utts)
 
 
 if __name__ == "__main__":

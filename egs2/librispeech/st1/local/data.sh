@@ -5,9 +5,9 @@
 set -euo pipefail
 
 train="train-clean-100,train-clean-360,train-other-500" # parts, joined by commas
-valid="dev-clean"                                       # parts; empty: speakers of train
+valid="dev-clean"                                       # parts
 test="test-clean"                                       # parts
-valid_speakers=4                                        # of train, if valid is empty
+valid_speakers=0                                        # hold out so many of train instead of valid
 url=https://www.openslr.org/resources/12                # where PART.tar.gz are
 nj=2                                                    # unused: nothing to compute
 output_dir=data                                         # where data/<set> go
@@ -23,9 +23,10 @@ corpus=${LIBRISPEECH}
 if [ "${corpus}" = downloads ]; then
     corpus=downloads/LibriSpeech
     mkdir -p downloads
-    IFS=, read -r -a parts <<<"${train},${valid},${test}"
+    [ "${valid_speakers}" -eq 0 ] || valid=
+    IFS=, read -r -a parts <<<"${train},${test}${valid:+,${valid}}"
     for part in "${parts[@]}"; do
-        if [ -z "${part}" ] || [ -e "${corpus}/${part}/.complete" ]; then
+        if [ -e "${corpus}/${part}/.complete" ]; then
             continue
         fi
         # A stopped transfer goes on; an archive that is not whole fails to unpack.

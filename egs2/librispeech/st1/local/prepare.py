@@ -11,7 +11,7 @@ import logging
 import sys
 from pathlib import Path
 
-from data_dir import spk2utt, write_table
+from data_dir import exit_code, spk2utt, write_table
 
 
 def find_audio(corpus: Path, parts: list[str]) -> dict[str, Path]:
@@ -72,8 +72,8 @@ def hold_out(
     speakers = sorted({speaker_of(key) for key in audio})
     if not 0 < count < len(speakers):
         raise ValueError(
-            f"cannot hold out {count} of {len(speakers)} speakers: name parts with"
-            " --valid, or set --valid_speakers"
+            f"cannot hold out {count} of {len(speakers)} speakers: set"
+            " --valid_speakers to less, or to 0 and name parts with --valid"
         )
     chosen = {speakers[index * len(speakers) // count] for index in range(count)}
     rest = {key: path for key, path in audio.items() if speaker_of(key) not in chosen}
@@ -101,33 +101,33 @@ def write_data_dir(directory: Path, audio: dict[str, Path]) -> None:
     )
 
 
+def prepare(args: argparse.Namespace) -> None:
+    """Write all sets.
+
+    Raises:
+        ValueError: what `find_audio`, `hold_out` and `read_words` refuse.
+    """
+    train = find_audio(args.corpus, args.train.split(","))
+    if args.valid_speakers:
+        train, dev = hold_out(train, args.valid_speakers)
+    else:
+        dev = find_audio(args.corpus, args.valid.split(","))
+    test = find_audio(args.corpus, args.test.split(","))
+    for name, audio in (("train", train), ("dev", dev), ("test", test)):
+        write_data_dir(args.output_dir / name, audio)
+
+
 def main(cmd: list[str] | None = None) -> int:
     """Run the script; return its exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--corpus", type=Path, required=True, help="LibriSpeech")
     parser.add_argument("--output_dir", type=Path, required=True)
     for name in ("train", "valid", "test"):
-        parser.add_argument(f"--{name}", default="", help="parts, joined by commas")
-    parser.add_argument("--valid_speakers", type=int, default=4)
-    args = parser.parse_args(cmd)
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s")
-    try:
-        sets = {
-            name: find_audio(args.corpus, [part for part in parts.split(",") if part])
-            for name, parts in (
-                ("train", args.train),
-                ("dev", args.valid),
-                ("test", args.test),
-            )
-        }
-        if not sets["dev"]:
-            sets["train"], sets["dev"] = hold_out(sets["train"], args.valid_speakers)
-        for name, audio in sets.items():
-            write_data_dir(args.output_dir / name, audio)
-    except ValueError as error:
-        logging.error("%s", error)
-        return 1
-    return 0
+        parser.add_argument(f"--{name}", required=True, help="parts, joined by commas")
+    parser.add_argument(
+        "--valid_speakers", type=int, default=0, help="of train, instead of --valid"
+    )
+    return exit_code(prepare, parser.parse_args(cmd))
 
 
 if __name__ == "__main__":
