@@ -23,11 +23,11 @@ from espnet_st.codec.pieces import Flow, Tick, cut, join
 from espnet_st.codec.seanet import SEANetDecoder, SEANetEncoder
 from espnet_st.codes import CodesReader, check_codes
 
-PIECE = 200
+PIECE = 100
 """Frames of a signal that are in work at once; bounds the memory."""
-ABREAST = 32
+ABREAST = 64
 """Signals that run together."""
-ABREAST_FRAMES = 8000
+ABREAST_FRAMES = 20000
 """Frames that they have together, about, unless one has more."""
 
 

@@ -38,7 +38,7 @@ from espnet_st.slmtokbench.tables import Table, scorer_table, to_markdown
 from espnet_st.slmtokbench.token_scores import Tokens, score_alignment, score_codebook
 
 MEASURES = {
-    "pocketsphinx": "words (corpus bigram model)",
+    "pocketsphinx": "words ({language_model} language model)",
     "whisper": "words",
     "resemblyzer": "voice",
     "wavlm": "voice",
@@ -183,7 +183,8 @@ def describe_scorers(config: BenchmarkConfig, speech: SpeechScores) -> Table:
     for name in (*config.recognizers, *config.speaker_encoders, *config.quality):
         reason = speech.missing_scorers.get(name)
         state = "scored" if reason is None else f"not scored: {reason}"
-        rows.append((name, MEASURES.get(name, ""), state))
+        measures = MEASURES.get(name, "").format(**dataclasses.asdict(config))
+        rows.append((name, measures, state))
     return scorer_table(rows)
 
 

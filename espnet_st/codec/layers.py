@@ -146,14 +146,14 @@ class Snake(nn.Module):
         return x + torch.sin(self.alpha * x).square() / (self.alpha + 1e-9)
 
 
-def activation(name: str, channels: int) -> nn.Module:
-    """The activation called `elu` or `snake`.
+def activation(name: str, channels: int, inplace: bool = False) -> nn.Module:
+    """The activation called `elu` or `snake`; `inplace` if nobody else needs its input.
 
     Raises:
         ValueError: If the name is neither.
     """
     if name == "elu":
-        return nn.ELU()
+        return nn.ELU(inplace=inplace)
     if name == "snake":
         return Snake(channels)
     raise ValueError(f"activation {name!r} is unknown; choose 'elu' or 'snake'")

@@ -1,9 +1,6 @@
 """The LSTM: whole signals in training, signals abreast in inference.
 
-Abreast are other signals, or other windows of one signal: reading the weights is what
-an LSTM step costs, and it costs nearly the same for one signal and for many. Every
-matrix product has a shape that depends on one signal alone, or on a whole number of
-blocks of signals, so that a signal gets the same bits whatever runs beside it.
+Abreast are other signals, or other windows of one signal; see `recurrence.py`.
 """
 
 from __future__ import annotations
@@ -12,18 +9,14 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import linear
 
 from espnet_st.codec.pieces import Flow, Tick
+from espnet_st.codec.recurrence import recur
 
-BLOCK = 8
-"""Signals in a step's matrix product are a multiple of this."""
 ROWS = 16
 """Windows of a long signal that run together."""
 WINDOW = 1024
 """Frames after which a long signal is cut into windows."""
-SPAN = 128
-"""Frames whose gates are computed at once."""
 TOLERANCE = 1e-6
 """Largest difference between states that are taken for the same."""
 
@@ -191,75 +184,3 @@ class ResidualLSTM(nn.Module):
 
 
 KINDS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-
-
-def recur(
-    items: Sequence[Tensor],
-    weights: Sequence[Tensor],
-    states: Tensor,
-    outputs: Sequence[Tensor],
-    backwards: bool,
-) -> Tensor:
-    """One direction of one LSTM layer over sequences of any lengths.
-
-    Args:
-        items: (T_i, D).
-        weights: Of the input (4C, D) and of the state (4C, C), and their biases (4C,);
-            input gate, forget gate, cell, output gate, as in `torch.nn.LSTM`.
-        states: Hidden states and cells at the start (2, items, C).
-        outputs: Where the hidden states (T_i, C) of each item go.
-        backwards: Whether the sequences are read from their ends.
-
-    Returns:
-        The states at the end (2, items, C).
-    """
-    of_input, of_state, bias_input, bias_state = weights
-    bias = bias_input + bias_state
-    width, count = of_state.shape[1], len(items)
-    ending: dict[int, list[int]] = {}
-    for row, item in enumerate(items):
-        ending.setdefault(len(item), []).append(row)
-    longest = max(ending)
-    # A signal is a column here: so the product is more than twice as fast.
-    columns = -(-count // BLOCK) * BLOCK
-    states = states.mT  # (2, C, items)
-    hidden, cell = states.new_zeros(2, width, columns).unbind()
-    if not backwards:
-        hidden[:, :count], cell[:, :count] = states
-    ends = torch.empty_like(states)
-    span = min(SPAN, longest)
-    gates = states.new_zeros(columns, span, 4 * width)
-    shown = states.new_empty(span, width, columns)
-    now = states.new_empty(4 * width, columns)
-    keep, forget, update, show = now.chunk(4)
-    squashed = now[: 2 * width]
-    starts = range(0, longest, SPAN)
-    for start in reversed(starts) if backwards else starts:
-        for column, item in enumerate(items):
-            part = item[start : start + SPAN]
-            if len(part):
-                gates[column, : len(part)] = linear(part, of_input, bias)
-        steps = range(start, min(start + SPAN, longest))
-        for step in reversed(steps) if backwards else steps:
-            own = ending.get(step + 1)
-            if backwards and own:
-                hidden[:, own], cell[:, own] = states[:, :, own]
-            if of_state.dtype == hidden.dtype:
-                torch.addmm(gates[:, step - start].mT, of_state, hidden, out=now)
-            else:
-                product = of_state @ hidden.to(of_state.dtype)
-                torch.add(gates[:, step - start].mT, product, out=now)
-            squashed.sigmoid_()
-            update.tanh_()
-            show.sigmoid_()
-            cell.mul_(forget).addcmul_(keep, update)
-            torch.mul(torch.tanh(cell, out=hidden), show, out=hidden)
-            shown[step - start] = hidden
-            if not backwards and own:
-                ends[0][:, own], ends[1][:, own] = hidden[:, own], cell[:, own]
-        for column, out in enumerate(outputs):
-            part = out[start : start + SPAN]
-            part.copy_(shown[: len(part), :, column])
-    if backwards:
-        ends[0], ends[1] = hidden[:, :count], cell[:, :count]
-    return ends.mT

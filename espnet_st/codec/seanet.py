@@ -32,7 +32,7 @@ class ResidualBlock(nn.Module):
         self.conv1 = Conv1d(
             channels, hidden, kernel_size, dilation=dilation, causal=causal
         )
-        self.act2 = activation(act, hidden)
+        self.act2 = activation(act, hidden, inplace=True)
         self.conv2 = Conv1d(hidden, channels, 1)
         self.shortcut = Conv1d(channels, channels, 1)
 
@@ -58,11 +58,11 @@ def residual_blocks(
 
 
 class Activation(nn.Module):
-    """An activation among layers that take pieces."""
+    """An activation among layers that take pieces; it changes its input."""
 
     def __init__(self, name: str, channels: int):
         super().__init__()
-        self.act = activation(name, channels)
+        self.act = activation(name, channels, inplace=True)
 
     def forward(self, x: Tensor, flow: Flow | None = None) -> Tensor:
         """(B, C, T) to (B, C, T)."""

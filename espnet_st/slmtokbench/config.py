@@ -11,6 +11,11 @@ import yaml
 
 from espnet_st.slmtokbench.downstream import TrainingOptions
 
+CHOICES = {
+    "downstream_init": ("codebooks", "random"),
+    "language_model": ("corpus", "general"),
+}
+
 
 @dataclass(frozen=True)
 class BenchmarkConfig:
@@ -20,6 +25,8 @@ class BenchmarkConfig:
         seed: of samples, of the downstream model, of bootstrap and t-SNE.
         max_utterances: sample of each condition that is scored.
         recognizers: of pocketsphinx, whisper; the first that runs fills the tables.
+        language_model: of pocketsphinx: "corpus", made by stage 1, or "general", its
+            own of English.
         whisper_model: directory or hub name.
         speaker_encoders: of resemblyzer, wavlm; the first that runs fills the tables.
         wavlm_model: directory or hub name.
@@ -37,6 +44,7 @@ class BenchmarkConfig:
     seed: int = 0
     max_utterances: int = 300
     recognizers: tuple = ("whisper",)
+    language_model: str = "corpus"
     whisper_model: str = "openai/whisper-medium.en"
     speaker_encoders: tuple = ("wavlm",)
     wavlm_model: str = "microsoft/wavlm-base-plus-sv"
@@ -56,11 +64,11 @@ class BenchmarkConfig:
     tsne_utterances: int = 10
 
     def __post_init__(self) -> None:
-        if self.downstream_init not in ("codebooks", "random"):
-            raise ValueError(
-                f"downstream_init: {self.downstream_init!r}, expected codebooks or "
-                "random."
-            )
+        for name, known in CHOICES.items():
+            if getattr(self, name) not in known:
+                raise ValueError(
+                    f"{name}: {getattr(self, name)!r}, expected {' or '.join(known)}."
+                )
 
     def training_options(self) -> TrainingOptions:
         """The `downstream_*` settings as the trainer takes them."""

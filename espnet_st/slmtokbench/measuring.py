@@ -135,7 +135,7 @@ def measure_jobs(
 
 def _stamp(job: Job, settings: Mapping[str, Any]) -> str:
     files = [path for item in job.items for path in (item.wav, item.reference)]
-    own = [settings.get("language_model"), settings.get("dictionary")]
+    own = [settings[k] for k in ("language_model", "dictionary") if k in settings]
     return fingerprint(
         scorer=job.scorer,
         models={k: v for k, v in settings.items() if k.endswith("_model")},

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from espnet_st.slmtokbench.config import BenchmarkConfig
 
 
 @dataclass(frozen=True)
@@ -46,11 +49,13 @@ class Recipe:
         formatted = self.raw_dir / name / "phones.ctm"
         return formatted if formatted.is_file() else self.data_dir / name / "phones.ctm"
 
-    def scorer_settings(self, whisper_model: str, wavlm_model: str) -> dict:
-        """What the scorers of audio need."""
-        return {
-            "language_model": self.data_dir / "lm" / "bigram.lm",
-            "dictionary": self.data_dir / "lm" / "words.dict",
-            "whisper_model": whisper_model,
-            "wavlm_model": wavlm_model,
+    def scorer_settings(self, config: BenchmarkConfig) -> dict[str, Any]:
+        """What the scorers of audio need; see `measuring.build_scorer`."""
+        settings = {
+            "whisper_model": config.whisper_model,
+            "wavlm_model": config.wavlm_model,
         }
+        if config.language_model == "corpus":
+            settings["language_model"] = self.data_dir / "lm" / "bigram.lm"
+            settings["dictionary"] = self.data_dir / "lm" / "words.dict"
+        return settings

@@ -46,11 +46,12 @@ class _Recognizer:
 
 
 class PocketsphinxRecognizer(_Recognizer):
-    """CMU pocketsphinx with the corpus's own bigram model and dictionary.
+    """CMU pocketsphinx with a corpus's bigram model, or its own model of English.
 
     Args:
-        language_model: ARPA file, lower- or upper-case words as in `dictionary`.
-        dictionary: words with their ARPAbet phones.
+        language_model: ARPA file, lower- or upper-case words as in `dictionary`; its
+            own if None.
+        dictionary: words with their ARPAbet phones; its own if None.
 
     Raises:
         NotScored: pocketsphinx or one of the two files is missing.
@@ -58,20 +59,22 @@ class PocketsphinxRecognizer(_Recognizer):
 
     name = "pocketsphinx"
 
-    def __init__(self, language_model: Path, dictionary: Path):
+    def __init__(
+        self, language_model: Path | None = None, dictionary: Path | None = None
+    ):
         try:
             from pocketsphinx import Decoder
         except ImportError as error:
             raise NotScored(f"pocketsphinx is not installed ({error})") from error
-        for path in (language_model, dictionary):
+        files = {"lm": language_model, "dict": dictionary}
+        given = {name: str(path) for name, path in files.items() if path is not None}
+        for path in given.values():
             if not Path(path).is_file():
-                raise NotScored(f"no {path}; stage 1 makes it")
-        self.decoder = Decoder(
-            lm=str(language_model),
-            dict=str(dictionary),
-            cmn="batch",
-            loglevel="FATAL",
-        )
+                raise NotScored(
+                    f"no {path}; stage 1 of a corpus with its own model makes it, "
+                    "others set language_model: general"
+                )
+        self.decoder = Decoder(**given, cmn="batch", loglevel="FATAL")
 
     def normalize(self, text: str) -> str:
         """The form in which references and hypotheses are compared."""
@@ -140,7 +143,7 @@ def build_recognizer(name: str, settings: dict[str, Any]):
 
     Args:
         name: "pocketsphinx" or "whisper".
-        settings: `language_model` and `dictionary`, or `whisper_model`.
+        settings: `language_model` and `dictionary` if given, and `whisper_model`.
 
     Raises:
         ValueError: an unknown name.
@@ -148,7 +151,7 @@ def build_recognizer(name: str, settings: dict[str, Any]):
     """
     if name == "pocketsphinx":
         return PocketsphinxRecognizer(
-            settings["language_model"], settings["dictionary"]
+            settings.get("language_model"), settings.get("dictionary")
         )
     if name == "whisper":
         return WhisperRecognizer(settings["whisper_model"])

@@ -101,7 +101,7 @@ def score_speech(
                 some = tuple(item for item in items if item.utt_id in compared)
             if some:
                 jobs.append(Job(scorer, condition.key, some))
-    settings = recipe.scorer_settings(config.whisper_model, config.wavlm_model)
+    settings = recipe.scorer_settings(config)
     rows, missing_scorers = measure_jobs(jobs, settings, cache, nj)
     for (scorer, key), row in rows.items():
         if row.failed:

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from torch.nn.utils import parametrize
+from twins import copy, seanet_pairs
 
 from espnet_st.codec.generator import Generator
 from espnet_st.codec.layers import Conv1d, fold_weight_norm
@@ -60,7 +61,7 @@ def test_causal_stacks_do_not_look_ahead(bidirectional):
 
 @pytest.mark.parametrize("strides", [(2, 4, 5, 8), (3, 2), (5, 2, 2)])
 @pytest.mark.parametrize("seed", [0, 1])
-def test_seanet_equals_the_official_code(strides, seed, official_pairs):
+def test_seanet_equals_the_official_code(strides, seed):
     from speechtokenizer.modules import seanet as official
 
     torch.manual_seed(seed)
@@ -68,14 +69,14 @@ def test_seanet_equals_the_official_code(strides, seed, official_pairs):
     ratios = list(reversed(strides))
     theirs = official.SEANetEncoder(ratios=ratios, bidirectional=True, **common)
     ours = SEANetEncoder(16, strides=strides, n_filters=4)
-    official_pairs.copy(official_pairs.seanet(ours, theirs))
+    copy(seanet_pairs(ours, theirs))
     for length in (1613, 1, 7, 43):
         wav = torch.randn(2, 1, length)
         torch.testing.assert_close(ours(wav), theirs(wav), rtol=1e-5, atol=1e-6)
 
     theirs = official.SEANetDecoder(ratios=ratios, **common)
     ours = SEANetDecoder(16, strides=strides, n_filters=4)
-    official_pairs.copy(official_pairs.seanet(ours, theirs))
+    copy(seanet_pairs(ours, theirs))
     for length in (9, 1, 2):
         latent = torch.randn(2, 16, length)
         torch.testing.assert_close(ours(latent), theirs(latent), rtol=1e-5, atol=1e-6)

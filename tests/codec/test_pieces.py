@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from espnet_st.codec import recurrent
+from espnet_st.codec import recurrence, recurrent
 from espnet_st.codec.generator import Generator
 from espnet_st.codec.pieces import Flow, cut, join, run
 from espnet_st.codec.recurrent import ResidualLSTM
@@ -132,9 +132,11 @@ def make_lstm(layers, bidirectional, memory=0.0):
 
 @pytest.mark.parametrize("layers", [1, 2, 3])
 @pytest.mark.parametrize("bidirectional", [False, True])
-@pytest.mark.parametrize("span", [4, 128])
-def test_lstm_rows_are_torchs_lstm(layers, bidirectional, span, monkeypatch):
-    monkeypatch.setattr(recurrent, "SPAN", span)
+@pytest.mark.parametrize(("span", "columns"), [(4, 16), (128, 16), (5, 2), (128, 1)])
+def test_lstm_rows_are_torchs_lstm(layers, bidirectional, span, columns, monkeypatch):
+    """Whatever the blocks of frames, and however many columns share the sequences."""
+    monkeypatch.setattr(recurrence, "SPAN", span)
+    monkeypatch.setattr(recurrence, "COLUMNS", columns)
     module = make_lstm(layers, bidirectional)
     items = [torch.randn(length, 6) for length in (1, 9, 4, 12, 9)]
     width = layers * (2 if bidirectional else 1)

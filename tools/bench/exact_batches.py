@@ -37,12 +37,11 @@ def main() -> None:
     used = torch.cat(alone, 1)
     print(f"{len(wavs)} items, {sum(lengths) / 16000:.0f} s, {total} codes")
     print("codes in use per layer:", [len(layer.unique()) for layer in used])
-    for seed in range(2):
-        order = list(range(len(wavs)))
-        random.Random(seed).shuffle(order)
-        together = codec.encode_batch([wavs[i] for i in order])
-        missed = sum(int((c != alone[i]).sum()) for i, c in zip(order, together))
-        print(f"encode_batch, order {seed}: {missed} differ, {missed / total:.1e}")
+    order = list(range(len(wavs)))
+    draw.shuffle(order)
+    together = codec.encode_batch([wavs[i] for i in order])
+    missed = sum(int((c != alone[i]).sum()) for i, c in zip(order, together))
+    print(f"encode_batch: {missed} differ, {missed / total:.1e}", flush=True)
     decoded = codec.decode_batch(alone)
     error = max(
         float((codec.decode(codes) - wav).abs().max())

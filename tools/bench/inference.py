@@ -16,7 +16,7 @@ from pathlib import Path
 
 import soundfile
 import torch
-from measure import alternate, peak_memory, table
+from measure import alternate, peak_memory, table, table_row
 from release import (
     load,
     make_generator,
@@ -128,6 +128,9 @@ def main() -> None:
         ]
         for name in seconds
     ]
+    header = ["", "seconds", "s per s of audio", "speed-up"]
+    header += ["CPU seconds", "speed-up", "codes equal / error"]
+    print(table(header, rows), flush=True)
 
     @torch.inference_mode()
     def official_decode(items=expected):
@@ -144,16 +147,9 @@ def main() -> None:
     whole = torch.cat(wavs["official"])
     for name in seconds:
         error = (torch.cat(wavs[name]) - whole).abs().max() / whole.abs().max()
-        rows.append(
-            [
-                f"decode, {name}",
-                *timing(seconds, name, total),
-                f"error {error:.1e}",
-            ]
-        )
-    header = ["", "seconds", "s per s of audio", "speed-up"]
-    header += ["CPU seconds", "speed-up", "codes equal / error"]
-    print(table(header, rows), "\n")
+        row = [f"decode, {name}", *timing(seconds, name, total), f"error {error:.1e}"]
+        print(table_row(row))
+    print()
     print(table(["from a shell", "seconds", "CPU seconds"], shell), "\n")
     if args.no_memory:
         return

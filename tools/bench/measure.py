@@ -60,5 +60,9 @@ def peak_memory(function: Callable[[], Any]) -> float:
 
 def table(header: list[str], rows: list[list[Any]]) -> str:
     """A Markdown table."""
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("|" + "|".join(map(str, line)) + "|" for line in lines)
+    return "\n".join(map(table_row, [header, ["---"] * len(header), *rows]))
+
+
+def table_row(cells: list[Any]) -> str:
+    """A row of one."""
+    return "|" + "|".join(map(str, cells)) + "|"

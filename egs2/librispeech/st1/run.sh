@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# LibriSpeech, the paper's corpus for the codec. db.sh says where it lies. Until there is
-# a configuration of the USLM for it: --stop_stage 5, then --stage 7 --codec_only true.
+# LibriSpeech, the paper's corpus for the codec. db.sh says where it lies. There is no
+# configuration of the USLM for it yet: --codec_only true leaves it out.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")"
 
