@@ -60,6 +60,7 @@ class AutoregressiveModel(nn.Module):
         ffn_size: Width of the feed-forward part.
         dropout: Dropout rate.
         rotary: Rotary positions in place of sine positions with a learnt weight.
+        checkpointing: See `Transformer`.
         text_prior: Whether heads prefer the text near the current frame, each with
             a strength of its own; needs text positions in frames.
         code_noise: In training, the share of input codes replaced at random.
@@ -75,6 +76,7 @@ class AutoregressiveModel(nn.Module):
         ffn_size: int = 4096,
         dropout: float = 0.1,
         rotary: bool = False,
+        checkpointing: bool = False,
         text_prior: bool = False,
         code_noise: float = 0.0,
     ):
@@ -89,7 +91,14 @@ class AutoregressiveModel(nn.Module):
         else:
             self.text_position = SinePosition(dropout)
             self.audio_position = SinePosition(dropout)
-        self.decoder = Transformer(d_model, n_heads, n_layers, ffn_size, dropout)
+        self.decoder = Transformer(
+            d_model,
+            n_heads,
+            n_layers,
+            ffn_size,
+            dropout,
+            checkpointing=checkpointing,
+        )
         self.predict_layer = nn.Linear(d_model, codebook_size + 1, bias=False)
         slopes = torch.logspace(*PRIOR_SLOPES, n_heads) if text_prior else None
         self.register_buffer("prior_slopes", slopes, persistent=False)

@@ -26,6 +26,7 @@ class NonAutoregressiveModel(nn.Module):
         ffn_size: Width of the feed-forward part.
         dropout: Dropout rate.
         rotary: Rotary positions in place of sine positions.
+        checkpointing: See `Transformer`.
         codebooks: The codec's vectors (n_q, codebook_size, E), to read and score
             codes by them (`CodeVectors`) in place of tables (`CodeTables`).
 
@@ -44,6 +45,7 @@ class NonAutoregressiveModel(nn.Module):
         ffn_size: int = 4096,
         dropout: float = 0.1,
         rotary: bool = False,
+        checkpointing: bool = False,
         codebooks: torch.Tensor | None = None,
     ):
         super().__init__()
@@ -62,7 +64,13 @@ class NonAutoregressiveModel(nn.Module):
             self.text_position = SinePosition(0.0, learn_alpha=False)
             self.audio_position = SinePosition(dropout, learn_alpha=False)
         self.decoder = Transformer(
-            d_model, n_heads, n_layers, ffn_size, dropout, adaptive=True
+            d_model,
+            n_heads,
+            n_layers,
+            ffn_size,
+            dropout,
+            adaptive=True,
+            checkpointing=checkpointing,
         )
         self.stage_embeddings = nn.ModuleList(
             nn.Embedding(1, d_model) for _ in range(n_q - 1)

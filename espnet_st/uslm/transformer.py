@@ -7,6 +7,7 @@ Nothing here knows of text or codes. Parameter names follow the USLM release
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
 from espnet_st.uslm.positions import rotate
 
@@ -187,6 +188,8 @@ class Transformer(nn.Module):
         ffn_size: Width of the feed-forward part.
         dropout: Dropout rate everywhere.
         adaptive: Whether norms take a condition (`AdaptiveLayerNorm`).
+        checkpointing: In training, keep only the input of each layer for the backward
+            pass, which computes the rest again.
 
     Raises:
         ValueError: If the heads do not divide the width evenly.
@@ -200,6 +203,7 @@ class Transformer(nn.Module):
         ffn_size: int,
         dropout: float = 0.0,
         adaptive: bool = False,
+        checkpointing: bool = False,
     ):
         super().__init__()
         if d_model % (2 * n_heads):
@@ -208,6 +212,7 @@ class Transformer(nn.Module):
                 "number of channels; choose d_model as a multiple of 2 * n_heads"
             )
         self.head_size = d_model // n_heads
+        self.checkpointing = checkpointing
         self.layers = nn.ModuleList(
             TransformerLayer(d_model, n_heads, ffn_size, dropout, adaptive)
             for _ in range(n_layers)
@@ -236,8 +241,13 @@ class Transformer(nn.Module):
             Output vectors (B, T, D).
         """
         given = () if condition is None else (condition,)
+        again = self.checkpointing and self.training and cache is None
         for index, layer in enumerate(self.layers):
-            x = layer(x, mask, turn, given, cache, index)
+            inputs = x, mask, turn, given, cache, index
+            if again:
+                x = checkpoint(layer, *inputs, use_reentrant=False)
+            else:
+                x = layer(*inputs)
         if cache is not None:
             cache.advance(x.shape[1])
         return self.norm(x, *given)
