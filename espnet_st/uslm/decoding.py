@@ -16,7 +16,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from espnet_st.codes import check_codes, pad_codes
 from espnet_st.uslm.alignment import centres, lengths_of
-from espnet_st.uslm.ar import Sampling
+from espnet_st.uslm.ar_decoding import Sampling, generate
 from espnet_st.uslm.positions import numbers, valid_mask
 from espnet_st.uslm.sampling import check_sampling
 
@@ -102,7 +102,8 @@ def synthesize(
     if not options.ar_prompt:
         whole = new
         heard = prompt_codes[0, :, :0], torch.zeros_like(prompt_frames)
-    semantic = model.ar.generate(
+    semantic = generate(
+        model.ar,
         *whole.given(),
         *heard,
         min_frames=(new.lengths * options.minlenratio).long(),

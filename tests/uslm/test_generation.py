@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from espnet_st.uslm.ar import Sampling
+from espnet_st.uslm.ar_decoding import Sampling, generate
 from espnet_st.uslm.decoding import Prompt, align, foresee, join, pad_texts
 
 FORMS = ["release", "mini"]
@@ -25,7 +25,8 @@ def test_greedy_codes_are_the_likeliest_of_the_full_forward(model, tiny):
     restless(model)
     ((text, codes),) = tiny.utterances([(5, 6)])
     length, where = torch.tensor([5]), torch.arange(5.0)[None] * 2
-    drawn = model.ar.generate(
+    drawn = generate(
+        model.ar,
         text[None], length, where, codes[:1], torch.tensor([6]),
         torch.tensor([0]), torch.tensor([9]), Sampling(temperature=0),
     )[0]  # fmt: skip
