@@ -16,7 +16,7 @@ from espnet_st.codes import check_codes, from_feats
 from espnet_st.uslm.alignment import TextAligner, centres, lengths_of
 from espnet_st.uslm.ar import AutoregressiveModel
 from espnet_st.uslm.code_forms import read_codebooks
-from espnet_st.uslm.decoding import Options, Prompt, synthesize
+from espnet_st.uslm.decoding import Options, Prompt, Spoken, synthesize
 from espnet_st.uslm.nar import NonAutoregressiveModel
 from espnet_st.uslm.positions import numbers, valid_mask
 
@@ -179,13 +179,13 @@ class USLM(AbsTTS):
 
         Args:
             text: Token ids (S,).
-            prompt_text: Token ids of the prompt (S',); with `prompt_codes` only.
+            prompt_text: Token ids of the prompt (S',), if they are known.
             prompt_codes: Codes of the prompt (n_q, T').
             use_teacher_forcing: ESPnet's option; must be false.
             **options: Options of `synthesize`.
 
         Returns:
-            `codes`: (n_q, T).
+            `codes`, `score` and `truncated` of `decoding.Spoken`.
 
         Raises:
             ValueError: As `synthesize`; or if teacher forcing is asked for.
@@ -194,17 +194,15 @@ class USLM(AbsTTS):
             raise ValueError("USLM has no teacher forcing: call forward for its losses")
         prompt = None
         if prompt_codes is not None:
-            if prompt_text is None:
-                raise ValueError("prompt_codes without prompt_text: give what it says")
             prompt = Prompt(prompt_text, prompt_codes)
-        return dict(codes=self.synthesize([text], [prompt], **options)[0])
+        return vars(self.synthesize([text], [prompt], **options)[0])
 
     def synthesize(
         self,
         texts: Sequence[torch.Tensor],
         prompts: Sequence[Prompt | None],
         **options,
-    ) -> list[torch.Tensor]:
+    ) -> list[Spoken]:
         """Speak a batch of texts, each in the voice of its prompt; see `decoding`.
 
         Args:
@@ -213,8 +211,7 @@ class USLM(AbsTTS):
             **options: Those of `decoding.Options`.
 
         Returns:
-            Codes of the new speech, (n_q, T_i) each; T_i is 0 if the model ended
-            at once.
+            What each text became.
 
         Raises:
             ValueError: If a text is empty, tokens or codes or options are out of
