@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
+from espnet_st.uslm.cache import KVCache
 from espnet_st.uslm.positions import rotate
 
 
@@ -33,42 +34,6 @@ class AdaptiveLayerNorm(nn.Module):
         """Normalize x (B, T, D) under conditions (B, D)."""
         gain, offset = self.project_layer(condition).unsqueeze(1).chunk(2, dim=-1)
         return gain * self.norm(x) + offset
-
-
-class KVCache:
-    """Keys and values of every layer, for one batch that grows frame by frame.
-
-    Args:
-        capacity: Largest number of positions it will hold.
-    """
-
-    def __init__(self, capacity: int):
-        self.capacity = capacity
-        self.size = 0
-        self._layers: dict[int, torch.Tensor] = {}
-
-    def append(
-        self, layer: int, keys: torch.Tensor, values: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Store new keys and values (B, H, n, E); return all so far (B, H, L, E)."""
-        new = keys.shape[2]
-        end = self.size + new
-        assert end <= self.capacity, f"cache of {self.capacity} asked to hold {end}"
-        if layer not in self._layers:
-            batch, heads, _, size = keys.shape
-            self._layers[layer] = keys.new_zeros(2, batch, heads, self.capacity, size)
-        store = self._layers[layer]
-        store[0, :, :, self.size : end] = keys
-        store[1, :, :, self.size : end] = values
-        return store[0, :, :, :end], store[1, :, :, :end]
-
-    def advance(self, new: int) -> None:
-        """Count `new` positions as held, once all layers have stored them."""
-        self.size += new
-
-    def select(self, rows: torch.Tensor) -> None:
-        """Keep only these rows of the batch."""
-        self._layers = {i: store[:, rows] for i, store in self._layers.items()}
 
 
 def attend(
@@ -122,11 +87,15 @@ class SelfAttention(nn.Module):
         nn.init.xavier_uniform_(self.in_proj_weight)
         nn.init.zeros_(self.out_proj.bias)
 
+    def joint(self, x: torch.Tensor) -> torch.Tensor:
+        """Project to queries, keys and values at once: (B, T, 3 * D)."""
+        return F.linear(x, self.in_proj_weight, self.in_proj_bias)
+
     def project(self, x: torch.Tensor, turn: torch.Tensor | None) -> torch.Tensor:
         """Give queries, keys and values (3, B, H, T, E), turned if asked."""
         batch, size, _ = x.shape
-        qkv = F.linear(x, self.in_proj_weight, self.in_proj_bias)
-        qkv = qkv.view(batch, size, 3, self.n_heads, -1).permute(2, 0, 3, 1, 4)
+        qkv = self.joint(x).view(batch, size, 3, self.n_heads, -1)
+        qkv = qkv.permute(2, 0, 3, 1, 4)
         if turn is None:
             return qkv
         return torch.stack([rotate(qkv[0], turn), rotate(qkv[1], turn), qkv[2]])

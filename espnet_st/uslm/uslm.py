@@ -13,8 +13,9 @@ from espnet2.tts.abs_tts import AbsTTS
 from espnet_st.codes import check_codes, from_feats
 from espnet_st.uslm.alignment import TextAligner
 from espnet_st.uslm.ar import AutoregressiveModel
+from espnet_st.uslm.ar_decoding import NO_TEXT
 from espnet_st.uslm.code_forms import read_codebooks, start_tables
-from espnet_st.uslm.decoding import Options, Prompt, synthesize
+from espnet_st.uslm.decoding import Options, Prompt, Spoken, synthesize
 from espnet_st.uslm.nar import NonAutoregressiveModel
 from espnet_st.uslm.nar_training import Lessons, check_choice
 from espnet_st.uslm.positions import numbers
@@ -192,7 +193,7 @@ class USLM(AbsTTS):
         where = self.place(text, text_lengths, codes[0], feats_lengths)
         if self.training and self.text_dropout:
             dropped = torch.rand(len(text), device=text.device) < self.text_dropout
-            text = text.masked_fill(dropped.unsqueeze(1), 0)
+            text = text.masked_fill(dropped.unsqueeze(1), NO_TEXT)
         batch = Utterances(text, text_lengths, where, codes, feats_lengths)
         parts = []
         with precision(self.bfloat16, text.device):
@@ -218,9 +219,13 @@ class USLM(AbsTTS):
         use_teacher_forcing: bool = False,
         **options,
     ) -> dict[str, torch.Tensor]:
-        """Speak one text (S,) by ESPnet's call: `codes` (n_q, T).
+        """Speak one text (S,) by ESPnet's call.
 
-        Prompts are token ids (S',) and codes (n_q, T'), options those of `synthesize`.
+        Prompts are token ids (S',), if they are known, and codes (n_q, T'); options
+        those of `synthesize`.
+
+        Returns:
+            `codes`, `score` and `truncated` of `decoding.Spoken`.
 
         Raises:
             ValueError: As `synthesize`; or if teacher forcing is asked for.
@@ -229,17 +234,15 @@ class USLM(AbsTTS):
             raise ValueError("USLM has no teacher forcing: call forward for its losses")
         prompt = None
         if prompt_codes is not None:
-            if prompt_text is None:
-                raise ValueError("prompt_codes without prompt_text: give what it says")
             prompt = Prompt(prompt_text, prompt_codes)
-        return dict(codes=self.synthesize([text], [prompt], **options)[0])
+        return vars(self.synthesize([text], [prompt], **options)[0])
 
     def synthesize(
         self,
         texts: Sequence[torch.Tensor],
         prompts: Sequence[Prompt | None],
         **options,
-    ) -> list[torch.Tensor]:
+    ) -> list[Spoken]:
         """Speak a batch of texts, each in the voice of its prompt; see `decoding`.
 
         Args:
@@ -248,21 +251,28 @@ class USLM(AbsTTS):
             **options: Those of `decoding.Options`.
 
         Returns:
-            Codes of the new speech, (n_q, T_i) each; T_i is 0 if the model ended
-            at once.
+            What each text became.
 
         Raises:
             ValueError: If a text is empty, tokens or codes or options are out of
                 range, a prompt leaves no room below `max_frames`, or the model has
                 only one of its halves.
         """
-        if self.ar is None or self.nar is None:
-            there, missing = ("nar", "AR") if self.ar is None else ("ar", "NAR")
-            raise ValueError(
-                f"this USLM was trained with train: {there} and has no {missing} "
-                "model: join it with one (python -m espnet_st.bin.uslm_join)"
-            )
+        self.need("ar", "nar")
         return synthesize(self, texts, prompts, Options(**options))
+
+    def need(self, *halves: str) -> None:
+        """Refuse work for which a half is missing: `"ar"` or `"nar"`.
+
+        Raises:
+            ValueError: Saying which, and how to get it.
+        """
+        for half in halves:
+            if getattr(self, half) is None:
+                raise ValueError(
+                    f"this USLM has no {half.upper()} model, it was trained without: "
+                    "join it with one (python -m espnet_st.bin.uslm_join)"
+                )
 
     def check_text(self, text: torch.Tensor, lengths: torch.Tensor) -> None:
         """Refuse padded texts (B, S) of which one is empty or not of these tokens.

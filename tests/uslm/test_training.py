@@ -258,7 +258,7 @@ def test_a_half_is_trained_as_beside_the_other(tiny, half):
 @pytest.mark.parametrize("half, missing", [("ar", "NAR"), ("nar", "AR")])
 def test_a_half_does_not_speak(tiny, half, missing):
     model = tiny.build(train=half)
-    with pytest.raises(ValueError, match=f"train: {half} and has no {missing} model"):
+    with pytest.raises(ValueError, match=f"has no {missing} model"):
         model.inference(torch.tensor([1, 2]))
 
 
