@@ -19,14 +19,10 @@ from espnet2.utils.types import str2bool
 
 from espnet_st.bin.codec_inference import AudioCoding
 from espnet_st.bin.jobs import setup_logging
-from espnet_st.bin.loading import (
-    find_checkpoint,
-    load_state,
-    load_strictly,
-    read_config,
-)
+from espnet_st.bin.loading import load_strictly, read_config
 from espnet_st.bin.speaking import speak_set
 from espnet_st.bin.text import TextTokens
+from espnet_st.bin.uslm_release import load_uslm
 from espnet_st.uslm.decoding import Prompt
 from espnet_st.uslm.uslm import USLM
 
@@ -35,7 +31,8 @@ class Text2Speech:
     """A trained USLM and its codec.
 
     Args:
-        train_config: The `config.yaml` of the training run.
+        train_config: The `config.yaml` of the training run, or that name in the
+            directory of an official release, which has none.
         model_file: Its checkpoint; by default the best one beside the config.
         codec: Directory of the codec, or the codec; by default what `codec.yaml`
             beside the config names.
@@ -67,12 +64,7 @@ class Text2Speech:
         seed: int = 0,
     ):
         train_config = Path(train_config)
-        config = read_config(train_config)
-        if config.get("tts") != "uslm":
-            raise ValueError(
-                f"{train_config} is of tts {config.get('tts')!r}; expected 'uslm'"
-            )
-        checkpoint = Path(model_file or find_checkpoint(train_config.parent))
+        config, state = load_uslm(train_config, model_file)
         if not isinstance(codec, AudioCoding):
             codec = AudioCoding.from_pretrained(
                 codec or _find_codec(train_config.parent), device
@@ -83,7 +75,7 @@ class Text2Speech:
             # The checkpoint holds them; the file they came from may be gone.
             conf = conf | dict(codebooks=codec.codebooks)
         self.tts = USLM(idim=len(config["token_list"]), odim=config["odim"], **conf)
-        load_strictly(self.tts, load_state(checkpoint), "tts.")
+        load_strictly(self.tts, state, "tts.")
         self.tts.eval().requires_grad_(False).to(device)
         ours = (self.tts.n_q, self.tts.codebook_size)
         if ours != (codec.n_q, codec.codebook_size):
@@ -105,7 +97,9 @@ class Text2Speech:
 
     @classmethod
     def from_pretrained(cls, directory: str | Path, **options) -> Text2Speech:
-        """The USLM of an experiment directory; options as of the class.
+        """The USLM of an experiment directory or an official release.
+
+        Options are as of the class; a release comes without its codec: give it.
 
         Raises:
             ValueError: If it is not one.

@@ -91,6 +91,8 @@ def synthesize(
     filled = [prompt or nothing for prompt in prompts]
     for text, prompt in zip(texts, filled, strict=True):
         check_request(model, text, prompt)
+    if model.text_marks:
+        texts, filled = model.text_marks.place(texts, filled, options.ar_prompt)
     prompt_codes, prompt_frames = pad_codes([prompt.codes for prompt in filled])
     prompt_codes, prompt_frames = prompt_codes.to(device), prompt_frames.to(device)
     heard = prompt_codes[0], prompt_frames

@@ -19,6 +19,7 @@ from espnet_st.uslm.code_forms import read_codebooks
 from espnet_st.uslm.decoding import Options, Prompt, synthesize
 from espnet_st.uslm.nar import NonAutoregressiveModel
 from espnet_st.uslm.positions import numbers, valid_mask
+from espnet_st.uslm.text_marks import TextMarks
 
 
 class USLM(AbsTTS):
@@ -39,7 +40,8 @@ class USLM(AbsTTS):
         ffn_size: Width of the feed-forward parts.
         dropout: Dropout rate.
         nar_prompt_frames: Longest acoustic prompt in training, in frames (150 are
-            the paper's 3 s); 0 trains without prompt, as the release did.
+            the paper's 3 s); 0 trains without prompt, as the release did, and then
+            the frames of a prompt carry no more layers than those to predict.
         max_frames: Longest sequence of prompt and new codes.
         rotary: Rotary positions in place of sine positions.
         align: Text tokens stand at the frames where they sound, found by a
@@ -54,6 +56,9 @@ class USLM(AbsTTS):
         bfloat16: `"auto"` computes in bfloat16 on a CPU that has the matrix units
             for it (AMX), `"on"` on every CPU, `"off"` never. ESPnet's `use_amp`
             rules on a GPU.
+        text_marks: Ids of the tokens before a text, between those of a prompt and
+            of the target, and after, which the model then adds itself; the release
+            has <bos>, _ and <eos>.
 
     Raises:
         ValueError: If a setting is out of its range.
@@ -79,12 +84,20 @@ class USLM(AbsTTS):
         code_noise: float = 0.0,
         codebooks: str | torch.Tensor | None = None,
         bfloat16: str = "off",
+        text_marks: Sequence[int] | None = None,
     ):
         super().__init__()
         if bfloat16 not in ("auto", "on", "off"):
             raise ValueError(f"bfloat16 is {bfloat16!r}: give auto, on or off")
         if text_prior and not align:
             raise ValueError("text_prior needs align: true")
+        if text_marks and (
+            len(text_marks) != 3 or not all(0 <= mark < idim for mark in text_marks)
+        ):
+            raise ValueError(
+                f"text_marks are {text_marks}: give three ids from 0 to {idim - 1}"
+            )
+        self.text_marks = TextMarks(*text_marks) if text_marks else None
         self.idim = idim
         self.n_q = odim
         self.codebook_size = codebook_size
@@ -109,6 +122,7 @@ class USLM(AbsTTS):
             n_q=odim,
             n_layers=nar_layers,
             codebooks=read_codebooks(codebooks, odim, codebook_size),
+            whole_prompt=nar_prompt_frames > 0,
             **common,
         )
         self.spks = self.langs = self.spk_embed_dim = None
@@ -149,6 +163,8 @@ class USLM(AbsTTS):
         codes = from_feats(feats)
         check_codes(codes, self.codebook_size, self.n_q)
         self.check_text(text, text_lengths)
+        if self.text_marks:
+            text, text_lengths = self.text_marks.around(text, text_lengths)
         where = self.place(text, text_lengths, codes[0], feats_lengths)
         with self._precision(text.device):
             ar_loss, ar_acc = self._ar_loss(
