@@ -14,6 +14,7 @@ from espnet2.text.abs_tokenizer import AbsTokenizer
 from espnet2.text.token_id_converter import TokenIDConverter
 
 from espnet_st.bin.sentences import split_text
+from espnet_st.bin.uslm_release import G2P, phonemes
 from espnet_st.registry import import_lazily
 
 
@@ -28,6 +29,10 @@ def build_tokenizer(config: dict[str, Any]) -> AbsTokenizer:
         import_lazily("g2p_en")
         from espnet2.text.phoneme_tokenizer import PhonemeTokenizer
 
+        if config.get("g2p") == G2P:
+            tokenizer = PhonemeTokenizer(None, non_linguistic_symbols=symbols)
+            tokenizer.g2p = phonemes
+            return tokenizer
         return PhonemeTokenizer(config.get("g2p"), non_linguistic_symbols=symbols)
     if kind == "char":
         from espnet2.text.char_tokenizer import CharTokenizer

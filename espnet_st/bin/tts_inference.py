@@ -18,16 +18,12 @@ import torch
 from espnet_st.bin.audio import prepare_audio, read_audio
 from espnet_st.bin.codec_inference import AudioCoding
 from espnet_st.bin.jobs import setup_logging
-from espnet_st.bin.loading import (
-    find_checkpoint,
-    load_state,
-    load_strictly,
-    read_config,
-)
+from espnet_st.bin.loading import load_strictly, read_config
 from espnet_st.bin.pretrained import CODEC, model_files
 from espnet_st.bin.speaking import CUT, ENDED_AT_ONCE, Inputs, Request, speak_set
 from espnet_st.bin.text import TextTokens
 from espnet_st.bin.tts_options import DECODING, parse_options
+from espnet_st.bin.uslm_release import is_release, load_uslm
 from espnet_st.uslm.decoding import Options, Prompt, Spoken
 from espnet_st.uslm.narrow import narrow
 from espnet_st.uslm.sampling import other_seed
@@ -43,7 +39,8 @@ class Text2Speech:
     """A trained USLM and its codec.
 
     Args:
-        train_config: The `config.yaml` of the training run.
+        train_config: The `config.yaml` of the training run, or that name in the
+            directory of an official release, which has none.
         model_file: Its checkpoint; by default the best one beside the config.
         codec: The codec, or what `AudioCoding.from_pretrained` takes; by default what
             `codec.yaml` beside the config names.
@@ -76,12 +73,7 @@ class Text2Speech:
     ):
         Options(**options).check()
         train_config = Path(train_config)
-        config = read_config(train_config)
-        if config.get("tts") != "uslm":
-            raise ValueError(
-                f"{train_config} is of tts {config.get('tts')!r}; expected 'uslm'"
-            )
-        checkpoint = Path(model_file or find_checkpoint(train_config.parent))
+        config, state = load_uslm(train_config, model_file)
         if not isinstance(codec, AudioCoding):
             codec = AudioCoding.from_pretrained(
                 codec or _find_codec(train_config.parent), device
@@ -92,7 +84,7 @@ class Text2Speech:
             # The checkpoint holds them; the file they came from may be gone.
             conf = conf | dict(codebooks=codec.codebooks)
         self.tts = USLM(idim=len(config["token_list"]), odim=config["odim"], **conf)
-        load_strictly(self.tts, load_state(checkpoint), "tts.")
+        load_strictly(self.tts, state, "tts.")
         self.tts.eval().requires_grad_(False).to(device)
         ours = (self.tts.n_q, self.tts.codebook_size)
         if ours != (codec.n_q, codec.codebook_size):
@@ -115,8 +107,10 @@ class Text2Speech:
         """The USLM of an experiment directory, or of another source.
 
         Args:
-            model_tag: Also an archive made by ESPnet's `pack`, a name in ESPnet's
-                model zoo, or an archive's URL; None if `options` name the files.
+            model_tag: Also the directory of an official release, which comes without
+                its codec: give it; an archive made by ESPnet's `pack`, a name in
+                ESPnet's model zoo, or an archive's URL; None if `options` name the
+                files.
             **options: As of the class.
 
         Raises:
@@ -124,6 +118,8 @@ class Text2Speech:
         """
         if model_tag is None:
             return cls(**options)
+        if is_release(Path(model_tag)):
+            return cls(Path(model_tag) / "config.yaml", **options)
         with model_files(model_tag) as files:
             model_file = options.pop("model_file", None) or files.checkpoint
             return cls(files.config, model_file, **options)

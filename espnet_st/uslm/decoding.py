@@ -116,6 +116,8 @@ def synthesize(
     options.check()
     for text, prompt in zip(texts, prompts, strict=True):
         check_request(model, text, prompt)
+    if model.text_marks:
+        texts, prompts = model.text_marks.place(texts, prompts, options.ar_prompt)
     voices = hear(model, prompts)
     new = foresee(model, _padded(model, texts), voices.said, voices.frames)
     drawn = write(model, voices, new, options)
@@ -157,6 +159,8 @@ def revoice(
                 f"{frames[0]} frames in a voice of {frames[1]}: give some of both, "
                 f"together at most max_frames, {model.max_frames}"
             )
+    if model.text_marks:
+        texts, prompts = model.text_marks.place(texts, prompts, continued=True)
     new = _padded(model, texts)
     device = new.ids.device
     return add_acoustics(

@@ -29,6 +29,8 @@ class NonAutoregressiveModel(nn.Module):
         checkpointing: See `Transformer`.
         codebooks: The codec's vectors (n_q, codebook_size, E), to read and score
             codes by them (`CodeVectors`) in place of tables (`CodeTables`).
+        whole_prompt: Whether the prompt's frames carry the codes of all layers, or,
+            as all others, those below the stage (the USLM release, `prefix_mode` 0).
 
     Raises:
         ValueError: If there is no acoustic layer to predict.
@@ -47,12 +49,14 @@ class NonAutoregressiveModel(nn.Module):
         rotary: bool = False,
         checkpointing: bool = False,
         codebooks: torch.Tensor | None = None,
+        whole_prompt: bool = True,
     ):
         super().__init__()
         if n_q < 2:
             raise ValueError(f"n_q is {n_q}: USLM predicts layers 2 and on, give 2+")
         self.n_q = n_q
         self.rotary = rotary
+        self.whole_prompt = whole_prompt
         self.text_embedding = nn.Embedding(vocab_size, d_model)
         if codebooks is None:
             self.codes = CodeTables(codebook_size, n_q, d_model)
@@ -110,7 +114,9 @@ class NonAutoregressiveModel(nn.Module):
         times = numbers(codes[0])
         layers = torch.arange(self.n_q, device=text.device).view(-1, 1, 1)
         valid = valid_mask(lengths, frames)
-        known = (prompt_mask | (stages.view(1, -1, 1) > layers)) & valid  # (n_q, B, T)
+        known = (stages.view(1, -1, 1) > layers) & valid  # (n_q, B, T)
+        if self.whole_prompt:
+            known = known | (prompt_mask & valid)
         words, sounds = self.text_embedding(text), self.codes.embed(codes, known)
         turn = None
         if self.rotary:

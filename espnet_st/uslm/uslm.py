@@ -20,6 +20,7 @@ from espnet_st.uslm.nar import NonAutoregressiveModel
 from espnet_st.uslm.nar_training import Lessons, check_choice
 from espnet_st.uslm.positions import numbers
 from espnet_st.uslm.precision import PRECISIONS, precision
+from espnet_st.uslm.text_marks import TextMarks
 from espnet_st.uslm.training import Utterances, ar_loss, nar_loss
 
 
@@ -43,8 +44,10 @@ class USLM(AbsTTS):
         train: Which models there are: `"both"`, or `"ar"` or `"nar"` alone, to be
             joined with the other by `bin.uslm_join`.
         nar_stages: Layers that the NAR model learns from a batch, see `draw_stages`.
-        nar_prompt: What it hears of the voice in training: `"none"`, a `"prefix"` of
-            the utterance, or another utterance of the `"speaker"` (data `prompt`).
+        nar_prompt: What it hears of the voice in training: a `"prefix"` of the
+            utterance, another utterance of the `"speaker"` (data `prompt`), or
+            `"none"`, as the release did; then the frames of a prompt carry no more
+            layers than those to predict, in decoding too.
         nar_prompt_frames: Longest such prompt, in frames (150 are the paper's 3 s).
         text_dropout: In training, share of utterances whose tokens are all replaced
             by token 0, for classifier-free guidance.
@@ -66,6 +69,9 @@ class USLM(AbsTTS):
         bfloat16: `"auto"` computes in bfloat16 on a CPU that has the matrix units
             for it (AMX), `"on"` on every CPU, `"off"` never. ESPnet's `use_amp`
             rules on a GPU.
+        text_marks: Ids of the tokens before a text, between those of a prompt and
+            of the target, and after, which the model then adds itself; the release
+            has <bos>, _ and <eos>.
 
     Raises:
         ValueError: If a setting is out of its range.
@@ -97,6 +103,7 @@ class USLM(AbsTTS):
         codebooks_as: str = "vectors",
         gradient_checkpointing: bool = False,
         bfloat16: str = "off",
+        text_marks: Sequence[int] | None = None,
     ):
         super().__init__()
         check_choice("train", train, ("both", "ar", "nar"))
@@ -108,6 +115,13 @@ class USLM(AbsTTS):
             raise ValueError(f"text_dropout is {text_dropout}: give a share, 0 to 1")
         if nar_stages == "release" and odim < 3:
             raise ValueError(f"nar_stages: release needs 3 codebooks, not {odim}")
+        if text_marks and (
+            len(text_marks) != 3 or not all(0 <= mark < idim for mark in text_marks)
+        ):
+            raise ValueError(
+                f"text_marks are {text_marks}: give three ids from 0 to {idim - 1}"
+            )
+        self.text_marks = TextMarks(*text_marks) if text_marks else None
         self.idim = idim
         self.n_q = odim
         self.codebook_size = codebook_size
@@ -144,6 +158,7 @@ class USLM(AbsTTS):
                 n_q=odim,
                 n_layers=nar_layers,
                 codebooks=books if codebooks_as == "vectors" else None,
+                whole_prompt=nar_prompt != "none",
                 **common,
             )
         if books is not None and codebooks_as == "tables":
@@ -190,6 +205,8 @@ class USLM(AbsTTS):
         """
         codes = self._codes(feats)
         self.check_text(text, text_lengths)
+        if self.text_marks:
+            text, text_lengths = self.text_marks.around(text, text_lengths)
         where = self.place(text, text_lengths, codes[0], feats_lengths)
         if self.training and self.text_dropout:
             dropped = torch.rand(len(text), device=text.device) < self.text_dropout
