@@ -56,8 +56,9 @@ def to_espnet(source: str, output: Path, model_file: Path | None = None) -> None
     register()
     from espnet2.tasks.gan_codec import GANCodecTask
 
-    given = {"codec": "speechtokenizer", "codec_conf": conf}
-    write_experiment(output, GANCodecTask, given, state)
+    config = vars(GANCodecTask.get_parser().parse_args([]))
+    config |= {"codec": "speechtokenizer", "codec_conf": conf}
+    write_experiment(output, config, state)
     shutil.copyfile(Path(source) / "config.json", output / KEPT)
 
 

@@ -11,6 +11,7 @@ import yaml
 
 from espnet_st.bin.experiment import make_directory, write_experiment
 from espnet_st.bin.loading import check_state
+from espnet_st.bin.pretrained import CODEC
 from espnet_st.bin.uslm_release import (
     CHECKPOINT,
     STATE,
@@ -75,11 +76,12 @@ def to_espnet(
     register()
     from espnet2.tasks.tts import TTSTask
 
-    write_experiment(output, TTSTask, config, state, COMMENT)
+    config = vars(TTSTask.get_parser().parse_args([])) | config
+    write_experiment(output, config, state, COMMENT)
     shutil.copyfile(symbols_file(source), output / KEPT)
     if codec:
         text = yaml.safe_dump({"codec": str(Path(codec).resolve())})
-        (output / "codec.yaml").write_text(text, encoding="utf-8")
+        (output / CODEC).write_text(text, encoding="utf-8")
 
 
 def to_official(source: Path, output: Path, model_file: Path | None = None) -> None:

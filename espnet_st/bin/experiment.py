@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
-
-if TYPE_CHECKING:
-    from espnet2.tasks.abs_task import AbsTask
+from espnet2.utils.yaml_no_alias_safe_dump import yaml_no_alias_safe_dump
 
 
 def make_directory(path: Path) -> None:
@@ -25,24 +23,19 @@ def make_directory(path: Path) -> None:
 
 def write_experiment(
     directory: Path,
-    task: type[AbsTask],
-    given: Mapping[str, Any],
+    config: Mapping[str, Any],
     state: Mapping[str, torch.Tensor],
     comment: str = "",
 ) -> None:
-    """Write `config.yaml` with all options of a task, and `latest.pth`.
+    """Write `config.yaml` and `latest.pth`.
 
     Args:
         directory: Where to; it exists.
-        task: ESPnet's task.
-        given: Options that are not the task's defaults.
+        config: All options of ESPnet's task.
         state: The checkpoint.
         comment: First line of `config.yaml`.
     """
-    from espnet2.utils.yaml_no_alias_safe_dump import yaml_no_alias_safe_dump
-
-    config = vars(task.get_parser().parse_args([])) | given
-    text = yaml_no_alias_safe_dump(config, indent=4, sort_keys=False)
+    text = yaml_no_alias_safe_dump(dict(config), indent=4, sort_keys=False)
     first = f"# {comment}\n" if comment else ""
     (directory / "config.yaml").write_text(first + text, encoding="utf-8")
     torch.save(dict(state), directory / "latest.pth")

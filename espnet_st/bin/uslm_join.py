@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 
+from espnet_st.bin.experiment import write_experiment
 from espnet_st.bin.loading import (
     check_state,
     find_checkpoint,
@@ -70,9 +70,7 @@ def main(cmd: Sequence[str] | None = None) -> None:
     config, state = join(Path(args.ar), Path(args.nar))
     output = Path(args.output_dir)
     output.mkdir(parents=True, exist_ok=True)
-    text = yaml.safe_dump(config, allow_unicode=True, sort_keys=False)
-    (output / "config.yaml").write_text(text, encoding="utf-8")
-    torch.save(state, output / "latest.pth")
+    write_experiment(output, config, state)
 
 
 if __name__ == "__main__":

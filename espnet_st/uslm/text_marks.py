@@ -26,6 +26,21 @@ class TextMarks(NamedTuple):
     between: int
     last: int
 
+    @classmethod
+    def of(cls, ids: Sequence[int] | None, vocab_size: int) -> TextMarks | None:
+        """Marks of given ids, if there are any.
+
+        Raises:
+            ValueError: If they are not three tokens.
+        """
+        if not ids:
+            return None
+        if len(ids) != 3 or not all(0 <= mark < vocab_size for mark in ids):
+            raise ValueError(
+                f"text_marks are {ids}: give three ids from 0 to {vocab_size - 1}"
+            )
+        return cls(*ids)
+
     def around(
         self, text: torch.Tensor, lengths: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:

@@ -115,13 +115,7 @@ class USLM(AbsTTS):
             raise ValueError(f"text_dropout is {text_dropout}: give a share, 0 to 1")
         if nar_stages == "release" and odim < 3:
             raise ValueError(f"nar_stages: release needs 3 codebooks, not {odim}")
-        if text_marks and (
-            len(text_marks) != 3 or not all(0 <= mark < idim for mark in text_marks)
-        ):
-            raise ValueError(
-                f"text_marks are {text_marks}: give three ids from 0 to {idim - 1}"
-            )
-        self.text_marks = TextMarks(*text_marks) if text_marks else None
+        self.text_marks = TextMarks.of(text_marks, idim)
         self.idim = idim
         self.n_q = odim
         self.codebook_size = codebook_size
