@@ -70,7 +70,7 @@ def random_release(seed=0, d_model=24, n_layers=2, vocab=14, size=9, n_q=4):
         if "embedding" in name or "predict" in name:
             state[name] *= d_model**0.5
         if name.endswith(("alpha", "norm.weight", "norm1.weight", "norm2.weight")):
-            state[name] += 1
+            state[name] += 3 if name.endswith("alpha") else 1
     for name, first in ties(n_q).items():
         state[name] = state[first]
     return state

@@ -85,7 +85,7 @@ def test_nar_logits_are_the_official_ones_in_and_after_a_prompt(seed, frames, dt
 
 
 @pytest.mark.parametrize("frames", [0, 3])
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", [1, 3, 6, 7])
 def test_greedy_speech_is_the_official_loops(seed, frames):
     state = random_release(seed)
     model = load(state, text_marks=[1, 4, 2]).double()
@@ -95,9 +95,10 @@ def test_greedy_speech_is_the_official_loops(seed, frames):
     # <bos> prompt _ target <eos>
     inner = [*said.tolist(), 4] if frames else []
     text = torch.tensor([1, *inner, *wanted.tolist(), 2])
-    theirs = speak(double(state), HEADS, text, CODES[:, :frames], most=15)
+    most = 15 if frames else 18  # three frames for each token of ours, <bos> included
+    theirs = speak(double(state), HEADS, text, CODES[:, :frames], most)
     assert torch.equal(ours, theirs)
-    assert len(ours[1:].unique()) > 3 or ours.shape[1] < 4
+    assert ours.shape[1] > 3 and len(ours[1:].unique()) > 3
 
 
 def test_marks_stand_around_texts_in_training_too(tiny):
