@@ -65,7 +65,7 @@ class USLMModel(ESPnetTTSModel):
 
 
 class USLMTask(TTSTask):
-    """`TTSTask` with `USLMTrainer`, and data named `prompt` for the USLM.
+    """`TTSTask` with `USLMTrainer`, and data named `voice` for the USLM.
 
     Configurations, checkpoints and options are those of `TTSTask`, whose other models
     it trains too.
@@ -77,8 +77,8 @@ class USLMTask(TTSTask):
     def optional_data_names(
         cls, train: bool = True, inference: bool = False
     ) -> tuple[str, ...]:
-        """Those of `TTSTask`, and `prompt`."""
-        return *super().optional_data_names(train, inference), "prompt"
+        """Those of `TTSTask`, and `voice`."""
+        return *super().optional_data_names(train, inference), "voice"
 
     @classmethod
     def build_model(cls, args: argparse.Namespace) -> ESPnetTTSModel:

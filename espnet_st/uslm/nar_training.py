@@ -78,9 +78,9 @@ class Lessons:
             mask = prefix(batch.lengths, size, self.prompt_frames, training)
         elif prompt is None:
             raise ValueError(
-                "nar_prompt: speaker needs data named prompt, the codes of another "
+                "nar_prompt: speaker needs data named voice, the codes of another "
                 "utterance of the same speaker: train with espnet_st.bin.tts_train "
-                "and FILE,prompt,kaldi_ark"
+                "and FILE,voice,kaldi_ark"
             )
         else:
             batch, mask = put_before(

@@ -8,6 +8,7 @@ prompting in `decoding`; what turns text into tokens and codes into sound is in 
 from collections.abc import Sequence
 
 import torch
+from espnet2.torch_utils.device_funcs import force_gatherable
 from espnet2.tts.abs_tts import AbsTTS
 
 from espnet_st.codes import check_codes, from_feats
@@ -45,7 +46,7 @@ class USLM(AbsTTS):
             joined with the other by `bin.uslm_join`.
         nar_stages: Layers that the NAR model learns from a batch, see `draw_stages`.
         nar_prompt: What it hears of the voice in training: a `"prefix"` of the
-            utterance, another utterance of the `"speaker"` (data `prompt`), or
+            utterance, another utterance of the `"speaker"` (data `voice`), or
             `"none"`, as the release did; then the frames of a prompt carry no more
             layers than those to predict, in decoding too.
         nar_prompt_frames: Longest such prompt, in frames (150 are the paper's 3 s).
@@ -171,8 +172,8 @@ class USLM(AbsTTS):
         text_lengths: torch.Tensor,
         feats: torch.Tensor,
         feats_lengths: torch.Tensor,
-        prompt: torch.Tensor | None = None,
-        prompt_lengths: torch.Tensor | None = None,
+        voice: torch.Tensor | None = None,
+        voice_lengths: torch.Tensor | None = None,
         **kwargs,
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor], torch.Tensor]:
         """Give the sum of the AR and NAR losses, each a mean over its codes.
@@ -185,13 +186,15 @@ class USLM(AbsTTS):
             text_lengths: Number of tokens (B,).
             feats: Codes as ESPnet loads them (B, T, n_q).
             feats_lengths: Frames (B,).
-            prompt: Codes of other utterances of the same speakers (B, P, n_q), for
-                `nar_prompt: speaker`.
-            prompt_lengths: Their frames (B,).
+            voice: Codes of other utterances of the same speakers (B, P, n_q), for
+                `nar_prompt: speaker`. (ESPnet's preprocessor takes data named
+                `prompt` for words.)
+            voice_lengths: Their frames (B,).
             **kwargs: Other inputs of ESPnet's TTS models; unused.
 
         Returns:
-            Loss, statistics (see `losses`), weight (B).
+            Loss, statistics (see `losses`), weight B; each (1,), as ESPnet gathers
+            them from several processes.
 
         Raises:
             ValueError: If codes are out of range or have a wrong number of layers,
@@ -211,16 +214,16 @@ class USLM(AbsTTS):
             if self.ar is not None:
                 parts.append(ar_loss(self.ar, batch))
             if self.nar is not None:
-                prompt = None if prompt is None else self._codes(prompt)
+                prompt = None if voice is None else self._codes(voice)
                 in_frames = self.aligner is not None
                 asked = self.lessons.choose(
-                    batch, prompt, prompt_lengths, self.training, in_frames
+                    batch, prompt, voice_lengths, self.training, in_frames
                 )
                 parts.append(nar_loss(self.nar, *asked))
         loss = sum(part for part, _ in parts)
         stats = {key: value for _, part in parts for key, value in part.items()}
         stats["loss"] = loss.detach()
-        return loss, stats, torch.tensor(float(len(text)), device=text.device)
+        return force_gatherable((loss, stats, float(len(text))), text.device)
 
     def inference(
         self,

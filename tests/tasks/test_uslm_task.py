@@ -56,13 +56,13 @@ def test_losses_and_checkpoints_are_those_of_espnets_own_task():
 
 
 def test_prompts_reach_the_model():
-    prompt = dict(prompt=torch.ones(2, 2, 4), prompt_lengths=torch.tensor([2, 1]))
+    voice = dict(voice=torch.ones(2, 2, 4), voice_lengths=torch.tensor([2, 1]))
     ours, stock = (make(task, nar_prompt="speaker") for task in (USLMTask, TTSTask))
-    loss, _, _ = ours(**batch(**prompt, utt_id=["a", "b"]))
+    loss, _, _ = ours(**batch(**voice, utt_id=["a", "b"]))
     assert loss.isfinite()
     with pytest.raises(ValueError, match="train with espnet_st.bin.tts_train"):
-        stock(**batch(**prompt))
-    assert "prompt" in USLMTask.optional_data_names()
+        stock(**batch(**voice))
+    assert "voice" in USLMTask.optional_data_names()
     assert set(TTSTask.optional_data_names()) < set(USLMTask.optional_data_names())
 
 

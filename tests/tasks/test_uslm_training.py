@@ -71,7 +71,7 @@ def options(tmp_path):
         made += ["--token_list", str(tmp_path / "tokens.txt"), "--token_type", "char"]
         data = ["text,text,text", "codes.scp,speech,kaldi_ark"]
         if model.get("nar_prompt") == "speaker":
-            data.append("prompt.scp,prompt,kaldi_ark")
+            data.append("prompt.scp,voice,kaldi_ark")
         for part in ("train", "valid"):
             for one in data:
                 made += [f"--{part}_data_path_and_name_and_type", f"{tmp_path}/{one}"]

@@ -255,7 +255,7 @@ print(len(codes[next(iter(codes))]))")
         uslm_opts+=" --tts_conf codebooks=${train}/codebooks.npy"
     if grep -q "^ *nar_prompt: *speaker" "${uslm_config}"; then
         for part in "${train}" "${valid}"; do "${python}" scripts/make_prompts.py "${part}"; done
-        data+=" prompt.scp,prompt,kaldi_ark"
+        data+=" prompt.scp,voice,kaldi_ark"
     fi
     collect_stats USLM "${stats}" espnet_st.bin.tts_train "${train}" "${valid}" text "${data}" \
         ${uslm_opts}
