@@ -10,6 +10,8 @@ from data_dir import write_table
 
 from espnet_st.codes import CodesWriter
 
+pytestmark = pytest.mark.smoke  # six processes that import ESPnet
+
 ROOT = Path(__file__).resolve().parents[2]
 WORDS = "the quick brown fox jumps over a lazy dog by sea shore".split()
 
