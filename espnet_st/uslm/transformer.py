@@ -45,8 +45,8 @@ def attend(
 ) -> torch.Tensor:
     """Scaled dot-product attention.
 
-    Spelt out where gradients are wanted on a CPU: at a few hundred positions the
-    backward pass of PyTorch's own CPU kernel takes twice the time.
+    Spelt out where gradients are wanted on a CPU: with PyTorch's own kernels, however
+    called, a training step of the mini recipe takes 15 to 28 % more time.
 
     Args:
         queries: (B, H, T, E).

@@ -303,3 +303,14 @@ def test_conversion_refuses_what_it_cannot_convert(tiny):
     ):
         with pytest.raises(ValueError, match=message):
             revoice(model, [semantic], [None], [prompt])
+
+
+def test_conversion_takes_the_nar_model_only(tiny):
+    ((text, source), (said, voice)) = tiny.utterances([(4, 9), (3, 6)])
+    given = [source[0]], [text], [Prompt(said, voice)]
+    whole, half = tiny.build(), tiny.build(train="nar", seed=5)
+    state = whole.state_dict()
+    half.load_state_dict({key: state[key] for key in half.state_dict()})
+    assert revoice(half, *given)[0].equal(revoice(whole, *given)[0])
+    with pytest.raises(ValueError, match="has no NAR model"):
+        revoice(tiny.build(train="ar"), *given)

@@ -15,7 +15,7 @@ from official_uslm import (
     ties,
 )
 
-from espnet_st.uslm.decoding import Prompt
+from espnet_st.uslm.decoding import Prompt, revoice
 from espnet_st.uslm.official import (
     build_on_meta,
     conf_from_official,
@@ -107,6 +107,35 @@ def test_marks_stand_around_texts_in_training_too(tiny):
     loss, _, _ = tiny.build(text_marks=[5, 0, 6])(*tiny.collate(pairs))
     expected, _, _ = tiny.build()(*tiny.collate(marked))
     torch.testing.assert_close(loss, expected)
+
+
+def test_marks_stand_around_texts_of_known_voices_and_others(tiny):
+    marked, plain = tiny.build(text_marks=[5, 0, 6]), tiny.build()
+    ((said, voice), (text, source)) = tiny.utterances([(3, 6), (4, 9)])
+    known, unknown = Prompt(said, voice), Prompt(None, voice)
+    before = Prompt(torch.tensor([5, *said, 0]), voice)
+    after, around = torch.tensor([*text, 6]), torch.tensor([5, *text, 6])
+    for given, wanted in (
+        ((text, known), (after, before)),
+        ((text, unknown), (around, unknown)),
+        ((None, known), (None, before)),
+    ):
+        ours, theirs = (
+            revoice(model, [source[0]], [one], [prompt])[0]
+            for model, (one, prompt) in ((marked, given), (plain, wanted))
+        )
+        assert ours.equal(theirs)
+    options = dict(minlenratio=2.0, maxlenratio=2.0, temperature=0)
+    for voices, wanted, ar_prompt in (
+        ((known, before), after, True),
+        ((known, before), around, False),
+        ((unknown, unknown), around, True),
+    ):
+        options["ar_prompt"] = ar_prompt
+        frames = 2 * len(wanted)
+        ours = marked.synthesize([text], voices[:1], **options)[0].codes
+        theirs = plain.synthesize([wanted], voices[1:], **options)[0].codes
+        assert ours.shape[1] == frames and ours.equal(theirs)
 
 
 @pytest.mark.parametrize("marks", [[0, 1], [0, 1, 7], [-1, 0, 1]])
