@@ -1,4 +1,4 @@
-"""Convert a codec between an official release and an ESPnet experiment directory."""
+"""Convert between an official release and an ESPnet experiment directory."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from pathlib import Path
 
 import torch
 
+from espnet_st.bin import convert_uslm
+from espnet_st.bin.experiment import make_directory, write_experiment
 from espnet_st.bin.jobs import setup_logging
 from espnet_st.bin.loading import (
     GENERATOR,
@@ -18,26 +20,17 @@ from espnet_st.bin.loading import (
     check_state,
     load_codec,
 )
+from espnet_st.bin.uslm_release import is_release
 from espnet_st.codec.generator import Generator
 from espnet_st.codec.official import (
     conf_from_official,
     conf_to_official,
     state_to_official,
 )
+from espnet_st.uslm.official import N_HEADS
 
 KEPT = "official.json"
 """The official `config.json` as it came, kept in an experiment directory made of it."""
-
-
-def make_directory(path: Path) -> None:
-    """Make `path`.
-
-    Raises:
-        ValueError: If there is something in it already.
-    """
-    path.mkdir(parents=True, exist_ok=True)
-    if any(path.iterdir()):
-        raise ValueError(f"{path} is not empty: give a new output_dir")
 
 
 def to_espnet(source: str, output: Path, model_file: Path | None = None) -> None:
@@ -62,14 +55,11 @@ def to_espnet(source: str, output: Path, model_file: Path | None = None) -> None
 
     register()
     from espnet2.tasks.gan_codec import GANCodecTask
-    from espnet2.utils.yaml_no_alias_safe_dump import yaml_no_alias_safe_dump
 
     config = vars(GANCodecTask.get_parser().parse_args([]))
     config |= {"codec": "speechtokenizer", "codec_conf": conf}
-    torch.save(state, output / "latest.pth")
+    write_experiment(output, config, state)
     shutil.copyfile(Path(source) / "config.json", output / KEPT)
-    text = yaml_no_alias_safe_dump(config, indent=4, sort_keys=False)
-    (output / "config.yaml").write_text(text, encoding="utf-8")
 
 
 def to_official(source: str, output: Path, model_file: Path | None = None) -> None:
@@ -111,26 +101,50 @@ def get_parser() -> argparse.ArgumentParser:
     """The command's options."""
     parser = argparse.ArgumentParser(
         description="Convert an official release to an ESPnet experiment directory, or "
-        "a codec that ESPnet trained to the official release's form."
+        "a model that ESPnet trained to the official release's form."
     )
-    parser.add_argument("--codec", required=True, help="what to convert")
+    parser.add_argument(
+        "--codec",
+        help="the codec to convert; with --uslm the codec of its codes, for codec.yaml",
+    )
+    parser.add_argument("--uslm", type=Path, help="directory of the USLM to convert")
     parser.add_argument(
         "--output_dir", type=Path, required=True, help="a new directory"
     )
     parser.add_argument("--model_file", type=Path, help="another checkpoint of it")
+    parser.add_argument(
+        "--n_heads",
+        type=int,
+        default=N_HEADS,
+        help="attention heads of an official USLM, which its files do not tell "
+        "(default: %(default)s)",
+    )
     return parser
 
 
 def main(cmd: Sequence[str] | None = None) -> None:
     """Run the command."""
-    args = get_parser().parse_args(cmd)
+    parser = get_parser()
+    args = parser.parse_args(cmd)
+    if not args.codec and not args.uslm:
+        parser.error("give --codec or --uslm")
     setup_logging()
-    here = Path(args.codec)
-    official = not (here / "config.yaml").is_file() and (here / "config.json").is_file()
-    convert = to_espnet if official else to_official
-    convert(args.codec, args.output_dir, args.model_file)
+    if args.uslm:
+        official = is_release(args.uslm)
+        if official:
+            convert_uslm.to_espnet(
+                args.uslm, args.output_dir, args.model_file, args.codec, args.n_heads
+            )
+        else:
+            convert_uslm.to_official(args.uslm, args.output_dir, args.model_file)
+    else:
+        here = Path(args.codec)
+        official = (here / "config.json").is_file()
+        official = official and not (here / "config.yaml").is_file()
+        convert = to_espnet if official else to_official
+        convert(args.codec, args.output_dir, args.model_file)
     made = "ESPnet's" if official else "the official"
-    logging.info("%s is %s in %s form", args.output_dir, args.codec, made)
+    logging.info("%s is %s in %s form", args.output_dir, args.uslm or args.codec, made)
 
 
 if __name__ == "__main__":

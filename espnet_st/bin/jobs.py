@@ -75,10 +75,10 @@ def batches(
         yield batch
 
 
-def setup_logging() -> None:
+def setup_logging(level: str = "INFO") -> None:
     """Log as ESPnet's command lines do."""
     logging.basicConfig(
-        level=logging.INFO,
+        level=level,
         format="%(asctime)s (%(module)s:%(lineno)d) %(levelname)s: %(message)s",
     )
 

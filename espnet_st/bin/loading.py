@@ -66,8 +66,12 @@ def read_config(path: Path) -> dict[str, Any]:
     return config
 
 
-def load_state(path: Path) -> dict[str, torch.Tensor]:
+def load_state(path: Path, inside: str | None = None) -> dict[str, torch.Tensor]:
     """A checkpoint's tensors; nothing in the file is run.
+
+    Args:
+        path: The file.
+        inside: Where in the file the state dict is, if it is not the whole.
 
     Raises:
         ValueError: If the file is missing, damaged, or not a plain state dict.
@@ -79,6 +83,10 @@ def load_state(path: Path) -> dict[str, torch.Tensor]:
     except Exception as error:
         # torch.load fails in many ways on a damaged or hostile file; all mean this.
         raise ValueError(f"{path} is not a readable checkpoint: {error}") from error
+    if inside is not None:
+        if not isinstance(state, Mapping) or inside not in state:
+            raise ValueError(f"{path} holds no {inside!r}: is it an official release?")
+        state = state[inside]
     if not isinstance(state, Mapping) or not all(map(torch.is_tensor, state.values())):
         raise ValueError(f"{path} is not a state dict (a mapping of names to tensors)")
     return dict(state)

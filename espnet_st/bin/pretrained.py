@@ -22,6 +22,9 @@ MAX_YAML = 2**20
 MAX_CHECKPOINT = 2**33
 """Bytes that a file of an archive may have."""
 
+CODEC = "codec.yaml"
+"""Beside the configuration of a USLM it names the codec of its codes."""
+
 NAME = re.compile(r"(https?://\S+|\w[\w.-]*/\w[\w.-]*(@[\w.-]+)?)")
 """What may be the name of a model in ESPnet's zoo or on a hub."""
 
@@ -107,6 +110,9 @@ def _unpacked(archive: Path, work: Path) -> ModelFiles:
             config, model = _named((work / "meta.yaml").read_bytes(), archive)
             _extract(members, config, files.config, MAX_YAML)
             _extract(members, model, files.checkpoint, MAX_CHECKPOINT)
+            codec = str(PurePosixPath(config).with_name(CODEC))
+            if codec in members.namelist():
+                _extract(members, codec, work / CODEC, MAX_YAML)
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError) as error:
         raise ValueError(f"cannot unpack {archive}: {error}") from error
     return files

@@ -2,121 +2,202 @@
 
 from __future__ import annotations
 
+import logging
+import time
 import zlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from tqdm import tqdm
 
-from espnet_st.bin.audio import read_audio, read_index, write_wav
+from espnet_st.bin.audio import read_index, write_wav
 from espnet_st.bin.jobs import Skipped, batches
-from espnet_st.codes import CodesWriter
-from espnet_st.uslm.decoding import Prompt
+from espnet_st.codes import CodesReader, CodesWriter
+from espnet_st.uslm.decoding import Prompt, Spoken, check_request
 
 if TYPE_CHECKING:
     from espnet_st.bin.tts_inference import Text2Speech
 
+TYPES = {
+    "text": ("text",),
+    "speech": ("sound", "kaldi_ark"),
+    "prompt_text": ("text",),
+}
+"""What a job reads, and in which of ESPnet's types."""
+
+ENDED_AT_ONCE = (
+    "the model ended at once, whatever was drawn: try another seed, a higher "
+    "temperature or minlenratio"
+)
+CUT = "did not end: cut at its limit (maxlenratio, or the model's max_frames)"
+
 
 @dataclass
 class Request:
-    """One utterance to speak: token ids, and the prompt if there is one."""
+    """One utterance to speak.
+
+    Attributes:
+        name: Its key.
+        parts: Token ids of its parts (S_i,), spoken one by one and joined.
+        prompt: The voice of all of them, if any.
+        seed: Of the draws.
+    """
 
     name: str
-    text: torch.Tensor
-    prompt: Prompt | None
+    parts: list[torch.Tensor]
+    prompt: Prompt | None = None
+    seed: int = 0
 
     @property
     def size(self) -> int:
-        """Number of tokens."""
-        return len(self.text)
+        """Number of tokens of its longest part."""
+        return max(map(len, self.parts))
+
+
+class Inputs:
+    """The index files of a job.
+
+    Args:
+        triples: ESPnet's `path,name,type`.
+
+    Raises:
+        ValueError: If a triple is malformed or a name is not known or missing.
+    """
+
+    def __init__(self, triples: Sequence[str]):
+        self.paths: dict[str, str] = {}
+        self.tables: dict[str, Mapping[str, Any]] = {}
+        for triple in triples:
+            path, name, kind = (triple.rsplit(",", 2) + ["", ""])[:3]
+            if kind not in TYPES.get(name, ()):
+                known = ", ".join(
+                    f"FILE,{part},{form}" for part in TYPES for form in TYPES[part]
+                )
+                raise ValueError(f"data {triple!r}: expected one of {known}")
+            self.paths[name] = path
+            self.tables[name] = (
+                CodesReader(path) if kind == "kaldi_ark" else read_index(path)
+            )
+        if "text" not in self.paths:
+            raise ValueError(
+                "no text: give --data_path_and_name_and_type FILE,text,text"
+            )
+
+    def get(self, kind: str, name: str) -> Any:
+        """What an index has for an utterance.
+
+        Raises:
+            ValueError: If it has nothing.
+        """
+        if name not in self.tables[kind]:
+            raise ValueError(f"no line in {self.paths[kind]}")
+        return self.tables[kind][name]
+
+    def prompt(self, tts: Text2Speech, name: str) -> Prompt | None:
+        """The voice of an utterance; its words may be missing.
+
+        Raises:
+            ValueError: If there should be one, and is none or one that cannot be read.
+        """
+        if "speech" not in self.tables:
+            return None
+        words = self.tables.get("prompt_text", {}).get(name)
+        voice = self.get("speech", name)
+        form = "codes" if torch.is_tensor(voice) else "speech"
+        return tts.prompt(**{form: voice}, text=words)
 
 
 def read_requests(
-    tts: Text2Speech, data: dict[str, str], names: list[str], skipped: Skipped
+    tts: Text2Speech, inputs: Inputs, names: Sequence[str], skipped: Skipped
 ) -> list[Request]:
-    """Read texts and prompts of the named utterances, and encode the prompts.
-
-    Args:
-        tts: The model.
-        data: Index files by name: `text`, and if wanted `speech`, `prompt_text`.
-        names: Utterances to read.
-        skipped: Takes the unreadable ones.
-    """
-    index = {name: read_index(path) for name, path in data.items()}
+    """Read the texts of utterances; `skipped` takes what cannot be spoken."""
     requests = []
-    for name in tqdm(names, desc="prompts", unit="utt"):
+    for name in names:
         try:
-            missing = [part for part, table in index.items() if name not in table]
-            if missing:
-                raise ValueError(f"no line in {', '.join(data[m] for m in missing)}")
-            prompt = None
-            if "speech" in index:
-                wav, rate = read_audio(index["speech"][name])
-                words = index.get("prompt_text", {}).get(name)
-                prompt = tts.prompt(tts.codec.encode(wav, rate), words)
-            requests.append(Request(name, tts.tokens(index["text"][name]), prompt))
+            parts = tts.parts(inputs.get("text", name))
+            seed = zlib.crc32(name.encode()) ^ tts.seed
+            requests.append(Request(name, parts, seed=seed))
         except ValueError as error:
             skipped.add(name, error)
     return requests
 
 
 def speak_batch(
-    tts: Text2Speech, requests: list[Request], skipped: Skipped
-) -> dict[str, torch.Tensor]:
-    """Codes (n_q, T) of the requests; a bad one does not spoil the others."""
-    try:
-        seeds = [zlib.crc32(r.name.encode()) ^ tts.seed for r in requests]
-        spoken = tts.tts.synthesize(
-            [r.text for r in requests],
-            [r.prompt for r in requests],
-            seeds=seeds,
-            **tts.options,
-        )
-    except ValueError as error:
-        if len(requests) == 1:
-            skipped.add(requests[0].name, error)
-            return {}
-        return {
-            name: codes
-            for request in requests
-            for name, codes in speak_batch(tts, [request], skipped).items()
-        }
+    tts: Text2Speech, inputs: Inputs, batch: Sequence[Request], skipped: Skipped
+) -> dict[str, Spoken]:
+    """Speak requests once their prompts are read; `skipped` takes the failing ones."""
+    ready = []
+    for request in batch:
+        try:
+            request.prompt = inputs.prompt(tts, request.name)
+            for part in request.parts:
+                check_request(tts.tts, part, request.prompt)
+            ready.append(request)
+        except ValueError as error:
+            skipped.add(request.name, error)
     done = {}
-    for request, codes in zip(requests, spoken):
-        if codes.shape[1] == 0:
-            skipped.add(request.name, ValueError("the model ended at once"))
-        else:
-            done[request.name] = codes.cpu()
+    for request, spoken in zip(ready, tts.speak(ready), strict=True):
+        if spoken.codes.shape[1] == 0:
+            skipped.add(request.name, ValueError(ENDED_AT_ONCE))
+            continue
+        if spoken.truncated:
+            logging.warning("%s %s", request.name, CUT)
+        done[request.name] = spoken
     return done
 
 
 def speak_set(
-    tts: Text2Speech, data: dict[str, str], output_dir: str, batch_size: int
+    tts: Text2Speech,
+    inputs: Inputs,
+    output_dir: str | Path,
+    batch_size: int,
+    names: Sequence[str] | None = None,
 ) -> None:
     """Speak a whole set into `output_dir`: `wav/`, `wav.scp`, `codes.scp`.
 
-    What is there already is not made again.
+    What is there already is not made again; `skipped.txt` says what could not be made
+    and why.
+
+    Args:
+        tts: Speaks.
+        inputs: Texts and prompts.
+        output_dir: Where files go.
+        batch_size: Utterances at once.
+        names: Which; all texts by default.
     """
     output = Path(output_dir)
-    names = list(read_index(data["text"]))
-    skipped = Skipped()
+    names = list(inputs.tables["text"]) if names is None else names
+    start, seconds = time.perf_counter(), 0.0
     with CodesWriter(output) as writer:
+        skipped = Skipped(output / "skipped.txt")
         there = {n for n in writer.done if (output / "wav" / f"{n}.wav").is_file()}
         todo = [name for name in names if name not in there]
-        requests = read_requests(tts, data, todo, skipped)
-        progress = tqdm(total=len(requests), desc=output.name, unit="utt")
-        for batch in batches(requests, lambda r: r.size, batch_size):
-            done = speak_batch(tts, batch, skipped)
-            wavs = tts.codec.decode_batch(list(done.values())) if done else []
-            for (name, codes), wav in zip(done.items(), wavs):
+        requests = read_requests(tts, inputs, todo, skipped)
+        progress = tqdm(
+            total=len(names),
+            initial=len(names) - len(requests),
+            desc=output.name,
+            unit="utt",
+        )
+        for batch in batches(requests, lambda request: request.size, batch_size):
+            done = speak_batch(tts, inputs, batch, skipped)
+            codes = [spoken.codes for spoken in done.values()]
+            for name, wav in zip(done, tts.codec.decode_batch(codes), strict=True):
                 write_wav(output / "wav" / f"{name}.wav", wav, tts.fs)
                 if name not in writer.done:
-                    writer[name] = codes
+                    writer[name] = done[name].codes
+                seconds += len(wav) / tts.fs
             progress.update(len(batch))
+            if seconds:
+                factor = (time.perf_counter() - start) / seconds
+                progress.set_postfix(rtf=f"{factor:.3f}")
         progress.close()
-    kept = [name for name in names if name not in skipped.reasons]
-    lines = [f"{name} {output / 'wav' / name}.wav\n" for name in sorted(kept)]
+    kept = sorted(name for name in names if name not in skipped.reasons)
+    lines = [f"{name} {output / 'wav' / name}.wav\n" for name in kept]
     (output / "wav.scp").write_text("".join(lines), encoding="utf-8")
+    if seconds:
+        logging.info("%.1f s of speech, real-time factor %.3f", seconds, factor)
     skipped.finish(len(kept))

@@ -6,12 +6,15 @@ which takes ten seconds and tries to download: here only what is used is importe
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import torch
 from espnet2.text.abs_tokenizer import AbsTokenizer
 from espnet2.text.token_id_converter import TokenIDConverter
 
+from espnet_st.bin.sentences import split_text
+from espnet_st.bin.uslm_release import G2P, phonemes
 from espnet_st.registry import import_lazily
 
 
@@ -26,6 +29,10 @@ def build_tokenizer(config: dict[str, Any]) -> AbsTokenizer:
         import_lazily("g2p_en")
         from espnet2.text.phoneme_tokenizer import PhonemeTokenizer
 
+        if config.get("g2p") == G2P:
+            tokenizer = PhonemeTokenizer(None, non_linguistic_symbols=symbols)
+            tokenizer.g2p = phonemes
+            return tokenizer
         return PhonemeTokenizer(config.get("g2p"), non_linguistic_symbols=symbols)
     if kind == "char":
         from espnet2.text.char_tokenizer import CharTokenizer
@@ -59,12 +66,33 @@ class TextTokens:
         self.converter = TokenIDConverter(token_list=config["token_list"])
 
     def __call__(self, text: str) -> torch.Tensor:
-        """Give token ids (S,).
+        """Give token ids (S,); what the model does not know is `<unk>`, with a warning.
 
         Raises:
-            ValueError: If nothing is left of the text.
+            ValueError: If nothing is left of the text, or nothing of it is known.
         """
-        tokens = self.tokenizer.text2tokens(self.cleaner(text)) if text.strip() else []
+        tokens = self._tokens(text)
         if not tokens:
             raise ValueError(f"text {text!r} has nothing to speak: give some words")
+        unknown = sorted(set(tokens) - self.converter.token2id.keys())
+        if unknown:
+            strange = f"text {text!r} has symbols that the model never saw: {unknown}"
+            if not set(tokens) - {*unknown, "<space>"}:
+                raise ValueError(f"{strange}, and no others: is it of its language?")
+            logging.warning("%s; they become <unk>", strange)
         return torch.tensor(self.converter.tokens2ids(tokens))
+
+    def parts(self, text: str, limit: int) -> list[torch.Tensor]:
+        """Give token ids of a text in parts of at most `limit` tokens; 0 for whole.
+
+        Raises:
+            ValueError: As the call.
+        """
+        if limit == 0:
+            return [self(text)]
+        parts = split_text(text, limit, lambda part: len(self._tokens(part)))
+        # A dash alone, say, has nothing to speak.
+        return [self(part) for part in parts if self._tokens(part)] or [self(text)]
+
+    def _tokens(self, text):
+        return self.tokenizer.text2tokens(self.cleaner(text)) if text.strip() else []

@@ -1,55 +1,62 @@
 """Text2Speech: text in the voice of a prompt; as a command, whole sets.
 
 The USLM's directory holds ESPnet's `config.yaml` and checkpoints; beside them
-`codec.yaml` may name the codec that made its codes (`codec: directory`, relative to
-the file or absolute).
+`codec.yaml` may name the codec that made its codes (`codec: SOURCE`: a directory or
+file, relative to `codec.yaml` or absolute, or a name that `AudioCoding` takes).
 """
 
 from __future__ import annotations
 
-import argparse
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-import yaml
-from espnet2.utils.types import str2bool
 
+from espnet_st.bin.audio import prepare_audio, read_audio
 from espnet_st.bin.codec_inference import AudioCoding
 from espnet_st.bin.jobs import setup_logging
-from espnet_st.bin.loading import (
-    find_checkpoint,
-    load_state,
-    load_strictly,
-    read_config,
-)
-from espnet_st.bin.speaking import speak_set
+from espnet_st.bin.loading import load_strictly, read_config
+from espnet_st.bin.pretrained import CODEC, model_files
+from espnet_st.bin.speaking import CUT, ENDED_AT_ONCE, Inputs, Request, speak_set
 from espnet_st.bin.text import TextTokens
-from espnet_st.uslm.decoding import Prompt
+from espnet_st.bin.tts_options import DECODING, parse_options
+from espnet_st.bin.uslm_release import is_release, load_uslm
+from espnet_st.uslm.decoding import Options, Prompt, Spoken
+from espnet_st.uslm.narrow import narrow
+from espnet_st.uslm.sampling import other_seed
 from espnet_st.uslm.uslm import USLM
+
+SILENCE = 1e-3
+"""Peak of a prompt that is taken for silent: -60 dB of full scale."""
+PART = 1_000_003
+"""Seeds of the parts of a text are so many relatives apart."""
 
 
 class Text2Speech:
     """A trained USLM and its codec.
 
     Args:
-        train_config: The `config.yaml` of the training run.
+        train_config: The `config.yaml` of the training run, or that name in the
+            directory of an official release, which has none.
         model_file: Its checkpoint; by default the best one beside the config.
-        codec: Directory of the codec, or the codec; by default what `codec.yaml`
-            beside the config names.
+        codec: The codec, or what `AudioCoding.from_pretrained` takes; by default what
+            `codec.yaml` beside the config names.
         device: Where to run.
-        temperature: Of the AR model's draws; 0 is greedy.
-        top_k: Codes to draw from, 0 for all.
-        top_p: Probability mass to draw from.
-        minlenratio: Fewest frames per text token.
-        maxlenratio: Most frames per text token.
-        ar_prompt: Whether the prompt goes to the AR model too, as in the paper.
+        dtype: Of the weights: `float32`, or for speed `bfloat16` or `int8`, see
+            `uslm.narrow`.
         seed: Of the draws.
+        max_tokens: A text of more tokens is cut at punctuation into parts, spoken with
+            the same prompt and joined; 0 never cuts.
+        batch_size: Parts spoken at once, at most.
+        **options: Those of `uslm.decoding.Options` but seeds: temperature, top_k,
+            top_p, ras_window, ras_threshold, cfg_scale, nbest, minlenratio,
+            maxlenratio, ar_prompt.
 
     Raises:
-        ValueError: If a file is missing or does not fit.
+        ValueError: If a file is missing or does not fit, or an option is out of range.
     """
 
     def __init__(
@@ -58,21 +65,15 @@ class Text2Speech:
         model_file: str | Path | None = None,
         codec: str | Path | AudioCoding | None = None,
         device: str = "cpu",
-        temperature: float = 1.0,
-        top_k: int = 0,
-        top_p: float = 1.0,
-        minlenratio: float = 0.0,
-        maxlenratio: float = 20.0,
-        ar_prompt: bool = True,
+        dtype: str = "float32",
         seed: int = 0,
+        max_tokens: int = 250,
+        batch_size: int = 16,
+        **options: Any,
     ):
+        Options(**options).check()
         train_config = Path(train_config)
-        config = read_config(train_config)
-        if config.get("tts") != "uslm":
-            raise ValueError(
-                f"{train_config} is of tts {config.get('tts')!r}; expected 'uslm'"
-            )
-        checkpoint = Path(model_file or find_checkpoint(train_config.parent))
+        config, state = load_uslm(train_config, model_file)
         if not isinstance(codec, AudioCoding):
             codec = AudioCoding.from_pretrained(
                 codec or _find_codec(train_config.parent), device
@@ -83,7 +84,7 @@ class Text2Speech:
             # The checkpoint holds them; the file they came from may be gone.
             conf = conf | dict(codebooks=codec.codebooks)
         self.tts = USLM(idim=len(config["token_list"]), odim=config["odim"], **conf)
-        load_strictly(self.tts, load_state(checkpoint), "tts.")
+        load_strictly(self.tts, state, "tts.")
         self.tts.eval().requires_grad_(False).to(device)
         ours = (self.tts.n_q, self.tts.codebook_size)
         if ours != (codec.n_q, codec.codebook_size):
@@ -91,29 +92,37 @@ class Text2Speech:
                 f"the USLM speaks {ours[0]} layers of {ours[1]} codes, the codec "
                 f"{codec.n_q} of {codec.codebook_size}: give the codec of its codes"
             )
+        narrow(self.tts, dtype)
         self.tokens = TextTokens(config)
         self.device = device
         self.seed = seed
-        self.options = dict(
-            temperature=temperature,
-            top_k=top_k,
-            top_p=top_p,
-            minlenratio=minlenratio,
-            maxlenratio=maxlenratio,
-            ar_prompt=ar_prompt,
-        )
+        self.max_tokens = max_tokens
+        self.batch_size = batch_size
+        self.options = options
 
     @classmethod
-    def from_pretrained(cls, directory: str | Path, **options) -> Text2Speech:
-        """The USLM of an experiment directory; options as of the class.
+    def from_pretrained(
+        cls, model_tag: str | Path | None = None, **options: Any
+    ) -> Text2Speech:
+        """The USLM of an experiment directory, or of another source.
+
+        Args:
+            model_tag: Also the directory of an official release, which comes without
+                its codec: give it; an archive made by ESPnet's `pack`, a name in
+                ESPnet's model zoo, or an archive's URL; None if `options` name the
+                files.
+            **options: As of the class.
 
         Raises:
-            ValueError: If it is not one.
+            ValueError: If it is none of these.
         """
-        directory = Path(directory)
-        if not directory.is_dir():
-            raise ValueError(f"no directory {directory}: give that of a trained USLM")
-        return cls(directory / "config.yaml", **options)
+        if model_tag is None:
+            return cls(**options)
+        if is_release(Path(model_tag)):
+            return cls(Path(model_tag) / "config.yaml", **options)
+        with model_files(model_tag) as files:
+            model_file = options.pop("model_file", None) or files.checkpoint
+            return cls(files.config, model_file, **options)
 
     @property
     def fs(self) -> int:
@@ -122,145 +131,164 @@ class Text2Speech:
 
     def __call__(
         self,
-        text: str,
-        speech: np.ndarray | torch.Tensor | None = None,
+        text: str | np.ndarray | torch.Tensor,
+        speech: np.ndarray | torch.Tensor | str | Path | None = None,
         prompt_text: str | None = None,
         sample_rate: int | None = None,
-        **options,
-    ) -> dict[str, torch.Tensor]:
+        prompt_codes: torch.Tensor | None = None,
+        decode_conf: dict[str, Any] | None = None,
+        **options: Any,
+    ) -> dict[str, Any]:
         """Speak a text.
 
         Args:
-            text: What to say.
-            speech: The voice to say it in (N,), some 3 seconds; without it the voice
-                is left to chance.
-            prompt_text: What `speech` says.
-            sample_rate: Hz of `speech`; the codec's by default.
-            **options: Sampling settings that replace the object's.
+            text: What to say, or its token ids (S,).
+            speech: The voice to say it in, some 3 seconds: (N,), or an audio file.
+                Without a voice it is left to chance.
+            prompt_text: What the voice says. Without it only the NAR model hears it.
+            sample_rate: Hz of `speech`; the codec's by default; a file knows its own.
+            prompt_codes: The voice as codes (n_q, T), instead of `speech`.
+            decode_conf: ESPnet's form of `options`.
+            **options: Decoding settings that replace the object's.
 
         Returns:
-            `wav`: (N',) float32 at `fs`; `codes`: (n_q, T).
+            `wav`: (N',) float32 at `fs`; `codes`: (n_q, T); `score` and `truncated`
+            as of `uslm.decoding.Spoken`.
 
         Raises:
-            ValueError: If text or speech cannot be used, or no sound came out.
+            ValueError: If text or voice cannot be used, or no sound came out.
         """
-        prompt = None
+        prompt = self.prompt(speech, prompt_text, sample_rate, prompt_codes)
+        request = Request("text", self.parts(text), prompt, self.seed)
+        spoken = self.speak([request], **(decode_conf or {}), **options)[0]
+        if spoken.codes.shape[1] == 0:
+            raise ValueError(ENDED_AT_ONCE)
+        if spoken.truncated:
+            logging.warning("%r %s", text, CUT)
+        return dict(wav=self.codec.decode(spoken.codes), **vars(spoken))
+
+    def parts(self, text: str | np.ndarray | torch.Tensor) -> list[torch.Tensor]:
+        """Give the token ids of a text in parts that are not too long.
+
+        Raises:
+            ValueError: If there is nothing to speak.
+        """
+        if isinstance(text, str):
+            return self.tokens.parts(text, self.max_tokens)
+        return [torch.as_tensor(text).long().cpu()]
+
+    def prompt(
+        self,
+        speech: np.ndarray | torch.Tensor | str | Path | None = None,
+        text: str | None = None,
+        sample_rate: int | None = None,
+        codes: torch.Tensor | None = None,
+    ) -> Prompt | None:
+        """Make a prompt of a voice, arguments as of the call; None without one.
+
+        Raises:
+            ValueError: If there are two voices, or words of none, or the voice cannot
+                be read.
+        """
+        if speech is not None and codes is not None:
+            raise ValueError("a voice by speech and by prompt_codes: give one of them")
+        if isinstance(speech, (str, Path)):
+            if sample_rate is not None:
+                raise ValueError(f"sample_rate {sample_rate} of a file: it has its own")
+            speech, sample_rate = read_audio(str(speech))
         if speech is not None:
-            prompt = self.prompt(self.codec.encode(speech, sample_rate), prompt_text)
-        codes = self.tts.synthesize(
-            [self.tokens(text)], [prompt], seeds=[self.seed], **self.options | options
-        )[0].cpu()
-        if codes.shape[1] == 0:
-            raise ValueError("the model ended at once: try another seed or minlenratio")
-        return dict(wav=self.codec.decode(codes), codes=codes)
+            wav = prepare_audio(speech, sample_rate or self.fs, self.fs)
+            if float(wav.abs().max()) < SILENCE:
+                logging.warning("the prompt is silent: the voice is left to chance")
+            codes = self.codec.encode(wav)
+        words = None if text is None or not text.strip() else self.tokens(text)
+        if codes is not None:
+            return Prompt(words, codes)
+        if words is not None:
+            raise ValueError(f"prompt_text {text!r} of no voice: give speech, too")
+        return None
 
-    def prompt(self, codes: torch.Tensor, text: str | None) -> Prompt:
-        """Make a prompt of codes (n_q, T) and the words they say.
+    def speak(self, requests: Sequence[Request], **options: Any) -> list[Spoken]:
+        """Speak requests, their parts `batch_size` at once, and join the parts.
+
+        Args:
+            requests: What to speak.
+            **options: Decoding settings that replace the object's.
+
+        Returns:
+            For each its codes on the CPU, none if one of its parts ended at once; the
+            mean score of its parts; and whether one of them was cut.
 
         Raises:
-            ValueError: If the words are missing.
+            ValueError: If any of them cannot be spoken.
         """
-        if text is None:
-            raise ValueError("speech without prompt_text: give the words it says")
-        return Prompt(self.tokens(text), codes)
+        rows = [
+            (part, request.prompt, other_seed(request.seed, number * PART))
+            for request in requests
+            for number, part in enumerate(request.parts)
+        ]
+        spoken = []
+        for start in range(0, len(rows), self.batch_size):
+            texts, prompts, seeds = zip(*rows[start : start + self.batch_size])
+            spoken += self.tts.synthesize(
+                texts, prompts, seeds=seeds, **self.options | options
+            )
+        parts = iter(spoken)
+        return [_join([next(parts) for _ in request.parts]) for request in requests]
 
 
-def _find_codec(directory: Path) -> Path:
-    path = directory / "codec.yaml"
+def _join(parts: list[Spoken]) -> Spoken:
+    codes = torch.cat([part.codes for part in parts], dim=1).cpu()
+    if min(part.codes.shape[1] for part in parts) == 0:
+        codes = codes[:, :0]
+    score = sum(part.score for part in parts) / len(parts)
+    return Spoken(codes, score, any(part.truncated for part in parts))
+
+
+def _find_codec(directory: Path) -> str | Path:
+    path = directory / CODEC
     if not path.is_file():
         raise ValueError(f"no {path} names the codec: pass codec (--codec) yourself")
-    return path.parent / yaml.safe_load(path.read_text(encoding="utf-8"))["codec"]
+    named = read_config(path).get("codec")
+    if not isinstance(named, str):
+        raise ValueError(f"{path} names no codec: expected a line 'codec: SOURCE'")
+    beside = directory / named
+    return beside if beside.exists() else named
 
 
-def get_parser() -> argparse.ArgumentParser:
-    """The command's options; `--config` gives their values in a YAML file."""
-    parser = argparse.ArgumentParser(
-        description="Speak texts with a USLM, in the voices of prompts.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
-    parser.add_argument("--config", help="YAML file with values of these options")
-    parser.add_argument("--uslm", help="directory of a trained USLM")
-    parser.add_argument("--train_config", help="config.yaml, instead of --uslm")
-    parser.add_argument("--model_file", help="checkpoint; the best one by default")
-    parser.add_argument("--codec", help="directory of its codec, if not in codec.yaml")
-    parser.add_argument("--output_dir", required=True, help="where results go")
-    parser.add_argument(
-        "--data_path_and_name_and_type",
-        action="append",
-        required=True,
-        help="FILE,text,text; and for prompts FILE,speech,sound and "
-        "FILE,prompt_text,text",
-    )
-    parser.add_argument("--batch_size", type=int, default=16, help="utterances at once")
-    parser.add_argument("--ngpu", type=int, default=0, help="1 to use a GPU")
-    parser.add_argument("--seed", type=int, default=0, help="of the draws")
-    parser.add_argument("--temperature", type=float, default=1.0, help="0 is greedy")
-    parser.add_argument("--top_k", type=int, default=0, help="codes to draw from")
-    parser.add_argument("--top_p", type=float, default=1.0, help="mass to draw from")
-    parser.add_argument(
-        "--minlenratio", type=float, default=0.0, help="fewest frames per token"
-    )
-    parser.add_argument(
-        "--maxlenratio", type=float, default=20.0, help="most frames per token"
-    )
-    parser.add_argument(
-        "--ar_prompt",
-        type=str2bool,
-        default=True,
-        help="whether the prompt goes to the AR model too",
-    )
-    return parser
-
-
-def parse_data(triples: list[str]) -> dict[str, str]:
-    """Index files by name, from ESPnet's `path,name,type`.
+def read_keys(path: str) -> list[str]:
+    """The first word of each line.
 
     Raises:
-        ValueError: If a triple is malformed or a name is not known or missing.
+        ValueError: If the file is missing.
     """
-    types = {"text": "text", "speech": "sound", "prompt_text": "text"}
-    data = {}
-    for triple in triples:
-        path, name, kind = (triple.rsplit(",", 2) + ["", ""])[:3]
-        if types.get(name) != kind:
-            known = ", ".join(f"FILE,{n},{t}" for n, t in types.items())
-            raise ValueError(f"data {triple!r}: expected one of {known}")
-        data[name] = path
-    if "text" not in data:
-        raise ValueError("no text: give --data_path_and_name_and_type FILE,text,text")
-    return data
+    if not Path(path).is_file():
+        raise ValueError(f"no key file {path}")
+    lines = Path(path).read_text(encoding="utf-8").splitlines()
+    return [line.split()[0] for line in lines if line.strip()]
 
 
 def main(cmd: Sequence[str] | None = None) -> None:
     """Run the command."""
-    parser = get_parser()
-    known, _ = parser.parse_known_args(cmd)
-    if known.config:
-        values = read_config(Path(known.config))
-        unknown = sorted(set(values) - set(vars(known)))
-        if unknown:
-            parser.error(f"{known.config}: unknown options {', '.join(unknown)}")
-        parser.set_defaults(**values)
-    args = parser.parse_args(cmd)
-    if bool(args.uslm) == bool(args.train_config):
-        parser.error("give one of --uslm and --train_config")
-    setup_logging()
+    args = parse_options(cmd)
+    setup_logging(args.log_level)
     logging.info("%s", vars(args))
-    data = parse_data(args.data_path_and_name_and_type)
-    tts = Text2Speech(
-        args.train_config or Path(args.uslm) / "config.yaml",
-        args.model_file,
+    inputs = Inputs(args.data_path_and_name_and_type)
+    source = dict(model_tag=args.uslm, model_file=args.model_file)
+    if args.train_config:
+        source = dict(train_config=args.train_config, model_file=args.model_file)
+    tts = Text2Speech.from_pretrained(
+        **source,
         codec=args.codec,
         device="cuda" if args.ngpu else "cpu",
-        temperature=args.temperature,
-        top_k=args.top_k,
-        top_p=args.top_p,
-        minlenratio=args.minlenratio,
-        maxlenratio=args.maxlenratio,
-        ar_prompt=args.ar_prompt,
+        dtype=args.dtype,
         seed=args.seed,
+        max_tokens=args.max_tokens,
+        batch_size=args.batch_size,
+        **{name: getattr(args, name) for name in DECODING},
     )
-    speak_set(tts, data, args.output_dir, args.batch_size)
+    names = read_keys(args.key_file) if args.key_file else None
+    speak_set(tts, inputs, args.output_dir, args.batch_size, names)
 
 
 if __name__ == "__main__":

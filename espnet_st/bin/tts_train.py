@@ -1,4 +1,4 @@
-"""Train a TTS model with ESPnet's `TTSTask`, this plugin's classes included."""
+"""Train a TTS model with ESPnet: `TTSTask`, this plugin's classes and trainer."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from espnet_st.registry import register
 
 
 def main(cmd: Sequence[str] | None = None) -> None:
-    """Run ESPnet's task; its own `--help` lists the options."""
+    """Run the task; its own `--help` lists the options."""
     register()
-    from espnet2.tasks.tts import TTSTask
+    from espnet_st.tasks.tts import USLMTask
 
-    TTSTask.main(cmd=cmd)
+    USLMTask.main(cmd=cmd)
 
 
 if __name__ == "__main__":

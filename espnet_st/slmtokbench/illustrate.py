@@ -26,7 +26,7 @@ CURVES = {
         "dead_codes_rvq1",
         "discriminator_loss",
     ),
-    "uslm": ("loss", "ar_loss", "nar_loss", "ar_acc", "nar_acc"),
+    "uslm": ("loss", "loss_ar", "loss_nar", "acc_ar", "acc_ar_top10", "acc_nar"),
     "teacher": ("loss", "per"),
 }
 

@@ -9,9 +9,6 @@ from __future__ import annotations
 
 import logging
 import math
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,30 +18,7 @@ from espnet2.train.distributed_utils import DistributedOption
 from espnet2.train.gan_trainer import GANTrainer, GANTrainerOptions
 from espnet2.train.reporter import Reporter, SubReporter, to_reported_value
 
-
-@contextmanager
-def atomic_saves() -> Iterator[None]:
-    """Let `torch.save` to a path replace the file only when the new one is whole.
-
-    A process that is killed while it saves leaves the file as it was.
-    """
-    save = torch.save
-
-    def replacing(obj: Any, f: Any, *args: Any, **kwargs: Any) -> None:
-        if not isinstance(f, (str, os.PathLike)):
-            return save(obj, f, *args, **kwargs)
-        part = f"{os.fspath(f)}.{os.getpid()}.part"
-        try:
-            save(obj, part, *args, **kwargs)
-            os.replace(part, f)
-        finally:
-            Path(part).unlink(missing_ok=True)
-
-    torch.save = replacing
-    try:
-        yield
-    finally:
-        torch.save = save
+from espnet_st.tasks.saving import atomic_saves, finish_saving
 
 
 class CodecTrainer(GANTrainer):
@@ -96,9 +70,6 @@ class CodecTrainer(GANTrainer):
     ) -> None:
         """Take up a run from its checkpoint, and write what was still to be written.
 
-        ESPnet writes the checkpoint first, then the epoch's own file and `latest.pth`,
-        which the end of training needs.
-
         Args:
             checkpoint: `checkpoint.pth`.
             model: To be loaded.
@@ -106,15 +77,7 @@ class CodecTrainer(GANTrainer):
             parts: Optimizers, schedulers and so on, as ESPnet passes them.
         """
         GANTrainer.resume(checkpoint, model=model, reporter=reporter, **parts)
-        if torch.distributed.is_initialized() and torch.distributed.get_rank() > 0:
-            return
-        path = Path(checkpoint).with_name(f"{reporter.get_epoch()}epoch.pth")
-        latest = path.with_name("latest.pth")
-        if not path.exists():
-            torch.save(model.state_dict(), path)
-        if not latest.exists() or not latest.samefile(path):
-            latest.unlink(missing_ok=True)
-            latest.symlink_to(path.name)
+        finish_saving(checkpoint, model, reporter)
 
     @classmethod
     def train_one_epoch(

@@ -111,18 +111,51 @@ class TextAligner(nn.Module):
         frames: torch.Tensor,
         path: torch.Tensor,
     ) -> None:
-        """Take one step of learning from paths that `align` gave for the same."""
+        """Take one step of learning from paths that `align` gave for the same.
+
+        Processes that train together learn from all of their utterances.
+        """
         valid = valid_mask(frames, codes.shape[1])
-        states, total = self._states(text, lengths), valid.sum()
+        states, total = self._states(text, lengths), _of_all_processes(valid.sum())
         joint = torch.zeros_like(self.joint)
         where = states.gather(1, path)[valid], codes[valid]
         joint.index_put_(where, 1.0 / total, accumulate=True)
         visited = states[self._valid(text, lengths)]
         visits = torch.bincount(visited, minlength=len(self.visits)) / total
+        joint, visits = _of_all_processes(joint), _of_all_processes(visits)
         share = float(self.steps + 2) ** -self.FORGETTING
         self.joint.lerp_(joint, share)
         self.visits.lerp_(visits, share)
         self.steps += 1
+
+    def place(
+        self,
+        text: torch.Tensor,
+        lengths: torch.Tensor,
+        codes: torch.Tensor,
+        frames: torch.Tensor,
+        jitter: float | None = None,
+    ) -> torch.Tensor:
+        """Place tokens where they sound.
+
+        Args:
+            text: As in `align`.
+            lengths: As in `align`.
+            codes: As in `align`.
+            frames: As in `align`.
+            jitter: In training, spread of the logarithm of a factor drawn for the
+                length of each token; the aligner learns too.
+
+        Returns:
+            Positions (B, S), in frames.
+        """
+        path = self.align(text, lengths, codes, frames)
+        spans = lengths_of(path, frames, text.shape[1] + 2)
+        if jitter is not None:
+            self.learn(text, lengths, codes, frames, path)
+            if jitter:
+                spans = spans * torch.exp(jitter * torch.randn_like(spans))
+        return centres(spans, frames)
 
     def _log_emissions(self):
         """Logarithm of p(code | state), (V + 1, K)."""
@@ -139,6 +172,13 @@ class TextAligner(nn.Module):
     def _valid(self, text, lengths):
         """True at the states of each text and its silences (B, S + 2)."""
         return valid_mask(lengths + 2, text.shape[1] + 2)
+
+
+def _of_all_processes(counts: torch.Tensor) -> torch.Tensor:
+    """Sum over the processes that train together, in place."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.all_reduce(counts)
+    return counts
 
 
 def lengths_of(path: torch.Tensor, frames: torch.Tensor, states: int) -> torch.Tensor:

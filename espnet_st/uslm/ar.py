@@ -5,47 +5,17 @@ see each other, then the codes, which see the text and the codes before them. Th
 last text token predicts the first code; the token `codebook_size` is the end.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from espnet_st.uslm.positions import SinePosition, numbers, rotation, valid_mask
-from espnet_st.uslm.sampling import sample
-from espnet_st.uslm.transformer import KVCache, Transformer
+from espnet_st.uslm.transformer import Transformer
 
 PRIOR_SLOPES = (-2.6, -0.15)
 """Decimal logarithms of what the first and the last head subtract from the score of
 a text token for each frame of distance: nearly nothing, and 0.7. As ALiBi's slopes
 (Press et al., 2022, section 3) they are fixed."""
-
-
-@dataclass
-class Sampling:
-    """How codes are drawn, and how many.
-
-    Attributes:
-        temperature: Divides the scores; 0 is greedy.
-        top_k: Number of likeliest codes to draw from, 0 for all.
-        top_p: Probability mass to draw from.
-        seeds: One for each row; its draws depend on nothing else.
-    """
-
-    temperature: float = 1.0
-    top_k: int = 0
-    top_p: float = 1.0
-    seeds: Sequence[int] = ()
-
-    def draws(self, rows: int, frames: int) -> torch.Tensor:
-        """Random numbers (rows, frames) in [0, 1)."""
-        generator = torch.Generator()
-        numbers = [
-            torch.rand(frames, generator=generator.manual_seed(seed))
-            for seed in self.seeds or [0] * rows
-        ]
-        return torch.stack(numbers)
 
 
 class AutoregressiveModel(nn.Module):
@@ -60,6 +30,7 @@ class AutoregressiveModel(nn.Module):
         ffn_size: Width of the feed-forward part.
         dropout: Dropout rate.
         rotary: Rotary positions in place of sine positions with a learnt weight.
+        checkpointing: See `Transformer`.
         text_prior: Whether heads prefer the text near the current frame, each with
             a strength of its own; needs text positions in frames.
         code_noise: In training, the share of input codes replaced at random.
@@ -75,6 +46,7 @@ class AutoregressiveModel(nn.Module):
         ffn_size: int = 4096,
         dropout: float = 0.1,
         rotary: bool = False,
+        checkpointing: bool = False,
         text_prior: bool = False,
         code_noise: float = 0.0,
     ):
@@ -89,7 +61,14 @@ class AutoregressiveModel(nn.Module):
         else:
             self.text_position = SinePosition(dropout)
             self.audio_position = SinePosition(dropout)
-        self.decoder = Transformer(d_model, n_heads, n_layers, ffn_size, dropout)
+        self.decoder = Transformer(
+            d_model,
+            n_heads,
+            n_layers,
+            ffn_size,
+            dropout,
+            checkpointing=checkpointing,
+        )
         self.predict_layer = nn.Linear(d_model, codebook_size + 1, bias=False)
         slopes = torch.logspace(*PRIOR_SLOPES, n_heads) if text_prior else None
         self.register_buffer("prior_slopes", slopes, persistent=False)
@@ -172,90 +151,3 @@ class AutoregressiveModel(nn.Module):
         wanted = F.pad(codes, (0, 1))
         wanted.scatter_(1, lengths.unsqueeze(1), self.codebook_size)
         return wanted.masked_fill(~valid_mask(lengths + 1, wanted.shape[1]), -100)
-
-    @torch.no_grad()
-    def generate(
-        self,
-        text: torch.Tensor,
-        text_lengths: torch.Tensor,
-        text_positions: torch.Tensor,
-        prompt: torch.Tensor,
-        prompt_lengths: torch.Tensor,
-        min_frames: torch.Tensor,
-        max_frames: torch.Tensor,
-        sampling: Sampling,
-    ) -> list[torch.Tensor]:
-        """Continue the prompts, all rows at once, with a key-value cache.
-
-        Args:
-            text: Token ids of prompt and target together (B, S), padded.
-            text_lengths: Number of tokens (B,).
-            text_positions: Position of each token (B, S).
-            prompt: Semantic codes of the prompts (B, P), padded; P may be 0.
-            prompt_lengths: Frames of each prompt (B,).
-            min_frames: Frames before which the end is forbidden (B,).
-            max_frames: Frames at which a row stops (B,).
-            sampling: How to draw.
-
-        Returns:
-            New codes of each row, (T_i,) each.
-        """
-        batch, size = text.shape
-        prompt_size = prompt.shape[1]
-        device = text.device
-        limit = int(max_frames.max())
-        cache = KVCache(size + prompt_size + limit)
-        times = numbers(prompt)
-        positions = torch.cat([text_positions, times], dim=1)
-        x = torch.cat(
-            [self._embed_text(text, text_positions), self._embed_codes(prompt, times)],
-            dim=1,
-        )
-        valid_text = valid_mask(text_lengths, size)
-        seen = torch.cat([valid_text, valid_mask(prompt_lengths, prompt_size)], dim=1)
-        mask = F.pad(valid_text, (0, prompt_size))[:, None, None, :]
-        mask = mask.expand(-1, -1, size + prompt_size, -1).clone()
-        mask[:, :, size:, size:] = torch.ones(
-            prompt_size, prompt_size, dtype=torch.bool, device=device
-        ).tril()
-        hidden = self.decoder(
-            x,
-            mask=self._scores(mask, positions, text_positions),
-            turn=self._turn(positions),
-            cache=cache,
-        )
-        last = torch.where(
-            prompt_lengths > 0, size + prompt_lengths - 1, text_lengths - 1
-        )
-        hidden = hidden[torch.arange(batch, device=device), last]
-        rows = torch.arange(batch, device=device)
-        draws = sampling.draws(batch, limit).to(device)
-        drawn: list[list[int]] = [[] for _ in range(batch)]
-        for step in range(limit):
-            logits = self.predict_layer(hidden).float()
-            logits[step < min_frames[rows], self.codebook_size] = float("-inf")
-            codes = sample(
-                logits,
-                draws[rows, step],
-                sampling.temperature,
-                sampling.top_k,
-                sampling.top_p,
-            )
-            going = codes != self.codebook_size
-            for row, code in zip(rows[going].tolist(), codes[going].tolist()):
-                drawn[row].append(code)
-            going &= step + 1 < max_frames[rows]
-            if not bool(going.any()):
-                break
-            if not bool(going.all()):
-                cache.select(going)
-                rows, codes, seen = rows[going], codes[going], seen[going]
-            times = (prompt_lengths[rows] + step).float().unsqueeze(1)
-            seen = F.pad(seen, (0, 1), value=True)
-            hidden = self.decoder(
-                self._embed_codes(codes.unsqueeze(1), times),
-                mask=self._scores(seen[:, None, None, :], times, text_positions[rows]),
-                turn=self._turn(times),
-                cache=cache,
-            ).squeeze(1)
-        return [torch.tensor(d, dtype=torch.long, device=device) for d in drawn]

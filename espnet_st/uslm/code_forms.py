@@ -3,6 +3,7 @@
 Both forms have `embed` and `predict`. `known` says which codes may be read.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -129,6 +130,33 @@ class CodeVectors(nn.Module):
         near = near - 0.5 * entries.square().sum(-1).unsqueeze(1)
         precision = self.log_precision[stages].exp().view(-1, 1, 1)
         return precision * near + self.bias[stages].unsqueeze(1)
+
+
+@torch.no_grad()
+def start_tables(
+    tables: Iterable[Iterable[nn.Embedding]], codebooks: torch.Tensor
+) -> None:
+    """Start embeddings from the codec's vectors: codes that sound alike start alike.
+
+    Vectors as wide as the embeddings are copied. Others go through one random matrix
+    of orthonormal rows or columns, which keeps all distances where the embeddings are
+    wider, and nearly so where they are not. Each codebook is then moved and scaled to
+    mean 0 and the spread that the embeddings had; further rows (the end token) stay.
+
+    Args:
+        tables: Lists of embeddings for the first codebooks in order.
+        codebooks: Vectors (n_q, codebook_size, E).
+    """
+    books = codebooks.float()
+    books = books - books.mean(dim=1, keepdim=True)
+    width = next(table for some in tables for table in some).embedding_dim
+    if width != books.shape[2]:
+        books = books @ nn.init.orthogonal_(books.new_empty(books.shape[2], width))
+    spread = books.square().mean(dim=(1, 2), keepdim=True).sqrt().clamp(min=1e-4)
+    books = books / spread
+    for some in tables:
+        for table, book in zip(some, books):
+            table.weight[: len(book)] = book * table.weight.std()
 
 
 def read_codebooks(

@@ -1,4 +1,4 @@
-"""Decoding of a USLM: prompts, paces, and the AR and NAR models in turn.
+"""Decoding of a USLM: prompts, and the AR and NAR models in turn.
 
 During inference the text and codes of a prompt go before those wanted (paper,
 section 3.4, last paragraph).
@@ -15,13 +15,16 @@ import torch.nn.functional as F
 from torch.nn.utils.rnn import pad_sequence
 
 from espnet_st.codes import check_codes, pad_codes
-from espnet_st.uslm.alignment import centres, lengths_of
-from espnet_st.uslm.ar import Sampling
-from espnet_st.uslm.positions import numbers, valid_mask
-from espnet_st.uslm.sampling import check_sampling
+from espnet_st.uslm.ar_decoding import Drawn, generate
+from espnet_st.uslm.positions import valid_mask
+from espnet_st.uslm.sampling import Sampling, other_seed
+from espnet_st.uslm.texts import Texts, align, foresee, join, pad_texts
 
 if TYPE_CHECKING:
     from espnet_st.uslm.uslm import USLM
+
+ATTEMPTS = 4
+"""Draws of a text before it counts as one that ends at once."""
 
 
 @dataclass
@@ -29,22 +32,36 @@ class Prompt:
     """A voice to continue.
 
     Attributes:
-        text: Token ids (S,) of what the prompt says.
+        text: Token ids (S,) of what the prompt says. None if that is not known: then
+            the prompt goes to the NAR model only.
         codes: Codes (n_q, T) of the prompt.
     """
 
-    text: torch.Tensor
+    text: torch.Tensor | None
     codes: torch.Tensor
 
 
 @dataclass
-class Options:
-    """How to decode.
+class Spoken:
+    """What a text became.
 
     Attributes:
-        temperature: Of the AR model's draws; 0 is greedy. NAR is greedy.
-        top_k: Codes to draw from, 0 for all.
-        top_p: Probability mass to draw from.
+        codes: Codes (n_q, T); T is 0 if the model ended at once, again and again.
+        score: Mean log probability of the semantic codes; comparable for one text.
+        truncated: Whether the model did not end before the limit and was cut.
+    """
+
+    codes: torch.Tensor
+    score: float
+    truncated: bool
+
+
+@dataclass
+class Options(Sampling):
+    """How to decode: the AR model's draws, and what is around. NAR is greedy.
+
+    Attributes:
+        nbest: Candidates drawn for each text; that of the best score is taken.
         minlenratio: Fewest frames per text token.
         maxlenratio: Most frames per text token.
         ar_prompt: Whether the prompt's semantic codes and text go before the AR
@@ -53,26 +70,39 @@ class Options:
             in any batch. 0 by default.
     """
 
-    temperature: float = 1.0
-    top_k: int = 0
-    top_p: float = 1.0
+    nbest: int = 1
     minlenratio: float = 0.0
     maxlenratio: float = 20.0
     ar_prompt: bool = True
     seeds: Sequence[int] = ()
 
+    def check(self) -> None:
+        """As `Sampling.check`."""
+        super().check()
+        if self.nbest < 1:
+            raise ValueError(f"nbest is {self.nbest}: give 1 or more")
+        if not 0 <= self.minlenratio <= self.maxlenratio:
+            raise ValueError(
+                f"minlenratio is {self.minlenratio}, maxlenratio {self.maxlenratio}: "
+                "give two numbers from 0, the smaller one first"
+            )
+
 
 @dataclass
-class Texts:
-    """Padded texts: token ids (B, S), lengths (B,), positions (B, S)."""
+class Voices:
+    """Prompts as the models take them.
 
-    ids: torch.Tensor
-    lengths: torch.Tensor
-    positions: torch.Tensor
+    Attributes:
+        codes: Codes of each (n_q, P_i).
+        semantic: Their semantic codes (B, P), padded.
+        frames: P_i (B,).
+        said: What they say, nothing where it is not known.
+    """
 
-    def given(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """All three, as the models take them."""
-        return self.ids, self.lengths, self.positions
+    codes: list[torch.Tensor]
+    semantic: torch.Tensor
+    frames: torch.Tensor
+    said: Texts
 
 
 @torch.no_grad()
@@ -81,117 +111,168 @@ def synthesize(
     texts: Sequence[torch.Tensor],
     prompts: Sequence[Prompt | None],
     options: Options,
-) -> list[torch.Tensor]:
+) -> list[Spoken]:
     """Speak a batch of texts; see `USLM.synthesize`."""
-    check_sampling(options.temperature, options.top_k, options.top_p)
-    device = next(model.parameters()).device
-    nothing = Prompt(
-        torch.zeros(0, dtype=torch.long), torch.zeros(model.n_q, 0, dtype=torch.long)
-    )
-    filled = [prompt or nothing for prompt in prompts]
-    for text, prompt in zip(texts, filled, strict=True):
+    options.check()
+    for text, prompt in zip(texts, prompts, strict=True):
         check_request(model, text, prompt)
-    prompt_codes, prompt_frames = pad_codes([prompt.codes for prompt in filled])
-    prompt_codes, prompt_frames = prompt_codes.to(device), prompt_frames.to(device)
-    heard = prompt_codes[0], prompt_frames
-    said = align(model, pad_texts([p.text.to(device) for p in filled]), *heard)
-    new = foresee(model, pad_texts([t.to(device) for t in texts]), said, prompt_frames)
-    offsets = said.lengths if model.aligner is None else prompt_frames
-    most = (new.lengths * options.maxlenratio).ceil().long().clamp(min=1)
-    whole = join(said, new, offsets)
-    if not options.ar_prompt:
-        whole = new
-        heard = prompt_codes[0, :, :0], torch.zeros_like(prompt_frames)
-    semantic = model.ar.generate(
-        *whole.given(),
-        *heard,
-        min_frames=(new.lengths * options.minlenratio).long(),
-        max_frames=torch.minimum(most, model.max_frames - prompt_frames),
-        sampling=Sampling(
-            options.temperature, options.top_k, options.top_p, options.seeds
-        ),
+    if model.text_marks:
+        texts, prompts = model.text_marks.place(texts, prompts, options.ar_prompt)
+    voices = hear(model, prompts)
+    new = foresee(model, _padded(model, texts), voices.said, voices.frames)
+    drawn = write(model, voices, new, options)
+    codes = add_acoustics(model, voices, new, [one.codes for one in drawn])
+    return [Spoken(every, one.score, one.truncated) for every, one in zip(codes, drawn)]
+
+
+@torch.no_grad()
+def revoice(
+    model: USLM,
+    semantic: Sequence[torch.Tensor],
+    texts: Sequence[torch.Tensor | None],
+    prompts: Sequence[Prompt],
+) -> list[torch.Tensor]:
+    """Say what is said already in the voices of prompts: the NAR model alone.
+
+    Args:
+        model: The model.
+        semantic: Semantic codes of the sources (T_i,).
+        texts: What they say, token ids (S_i,). Where that is None, the NAR model gets
+            no text and goes by the codes.
+        prompts: The voices.
+
+    Returns:
+        Codes (n_q, T_i).
+
+    Raises:
+        ValueError: If there are no codes, tokens or codes are out of range, source
+            and prompt together are longer than `max_frames`, or the model has no NAR
+            half.
+    """
+    model.need("nar")
+    for codes, text, prompt in zip(semantic, texts, prompts, strict=True):
+        check_codes(codes[None], model.codebook_size)
+        check_request(model, text, prompt)
+        frames = len(codes), prompt.codes.shape[1]
+        if min(frames) == 0 or sum(frames) > model.max_frames:
+            raise ValueError(
+                f"{frames[0]} frames in a voice of {frames[1]}: give some of both, "
+                f"together at most max_frames, {model.max_frames}"
+            )
+    if model.text_marks:
+        texts, prompts = model.text_marks.place(texts, prompts, continued=True)
+    new = _padded(model, texts)
+    device = new.ids.device
+    return add_acoustics(
+        model, hear(model, prompts), new, [codes.to(device) for codes in semantic]
     )
-    frames = torch.tensor([len(codes) for codes in semantic], device=device)
+
+
+def hear(model: USLM, prompts: Sequence[Prompt | None]) -> Voices:
+    """Pad prompts, and find where their words sound."""
+    device = next(model.parameters()).device
+    silence = torch.zeros(model.n_q, 0, dtype=torch.long)
+    codes = [silence if p is None else p.codes for p in prompts]
+    words = [None if p is None or p.codes.shape[1] == 0 else p.text for p in prompts]
+    codes = [one.to(device) for one in codes]
+    padded, frames = pad_codes(codes)
+    frames = frames.to(device)
+    said = align(model, _padded(model, words), padded[0], frames)
+    return Voices(codes, padded[0], frames, said)
+
+
+def write(model: USLM, voices: Voices, new: Texts, options: Options) -> list[Drawn]:
+    """Draw semantic codes of new texts, the best of `nbest`, after their prompts.
+
+    What ends at once is drawn again, up to `ATTEMPTS` times in all.
+    """
+    continued = (voices.said.lengths > 0) & options.ar_prompt
+    heard = voices.frames * continued
+    said = voices.said.only(continued)
+    whole = join(said, new, said.lengths if model.aligner is None else heard)
+    most = (new.lengths * options.maxlenratio).ceil().long().clamp(min=1)
+    given = (
+        *whole.given(),
+        voices.semantic[:, : int(heard.max())],
+        heard,
+        (new.lengths * options.minlenratio).long(),
+        torch.minimum(most, model.max_frames - voices.frames),
+    )
+    seeds = list(options.seeds) or [0] * len(new.lengths)
+    best: dict[int, Drawn] = {}
+    rows, count = list(range(len(seeds))), options.nbest
+    for attempt in range(1 if options.greedy else ATTEMPTS):
+        each = [row for row in rows for _ in range(count)]
+        tries = range(attempt * count, (attempt + 1) * count)
+        drawn = generate(
+            model.ar,
+            *(part[each] for part in given),
+            sampling=options,
+            seeds=[other_seed(seeds[row], number) for row in rows for number in tries],
+        )
+        for first, row in enumerate(rows):
+            candidates = drawn[first * count : (first + 1) * count]
+            best[row] = max(candidates, key=_merit)
+        rows = [row for row in rows if len(best[row].codes) == 0]
+        if not rows:
+            break
+    return [best[row] for row in range(len(seeds))]
+
+
+def _merit(drawn):
+    return len(drawn.codes) > 0, not drawn.truncated, drawn.score
+
+
+def add_acoustics(
+    model: USLM, voices: Voices, new: Texts, semantic: list[torch.Tensor]
+) -> list[torch.Tensor]:
+    """Complete semantic codes (T_i,) of texts by the NAR model: (n_q, T_i) each."""
+    frames = torch.tensor([len(codes) for codes in semantic], device=new.ids.device)
     joined = [
-        torch.cat([prompt.codes.to(device), only_semantic(codes, model.n_q)], dim=1)
-        for prompt, codes in zip(filled, semantic)
+        torch.cat([prompt, F.pad(codes[None], (0, 0, 0, model.n_q - 1))], dim=1)
+        for prompt, codes in zip(voices.codes, semantic)
     ]
     codes, lengths = pad_codes(joined)
     if codes.shape[2] > 0:
-        # Now that codes are drawn, they tell where the texts sound.
+        # Now that codes are there, they tell where the texts sound.
         new = align(model, new, pad_sequence(semantic, batch_first=True), frames)
+        said = voices.said
+        offsets = said.lengths if model.aligner is None else voices.frames
         codes = model.nar.generate(
             *join(said, new, offsets).given(),
             codes,
-            prompt_frames + frames,
-            valid_mask(prompt_frames, codes.shape[2]),
+            voices.frames + frames,
+            valid_mask(voices.frames, codes.shape[2]),
         )
-    spans = zip(prompt_frames.tolist(), lengths.tolist())
+    spans = zip(voices.frames.tolist(), lengths.tolist())
     return [codes[:, row, start:end] for row, (start, end) in enumerate(spans)]
 
 
-def only_semantic(codes: torch.Tensor, n_q: int) -> torch.Tensor:
-    """Codes (n_q, T) of which the first layer (T,) is known, the others 0."""
-    return F.pad(codes[None], (0, 0, 0, n_q - 1))
-
-
-def check_request(model: USLM, text: torch.Tensor, prompt: Prompt) -> None:
+def check_request(
+    model: USLM, text: torch.Tensor | None, prompt: Prompt | None
+) -> None:
     """Refuse what the model cannot speak or continue.
 
     Raises:
         ValueError: As `USLM.synthesize`.
     """
-    model.check_text(text[None], torch.tensor([len(text)]))
+    if text is not None:
+        model.check_text(text[None], torch.tensor([len(text)]))
+    if prompt is None:
+        return
     check_codes(prompt.codes, model.codebook_size, model.n_q)
-    if prompt.codes.shape[1]:
+    frames = prompt.codes.shape[1]
+    if frames and prompt.text is not None:
         model.check_text(prompt.text[None], torch.tensor([len(prompt.text)]))
-    if prompt.codes.shape[1] >= model.max_frames:
+    if frames >= model.max_frames:
         raise ValueError(
-            f"the prompt has {prompt.codes.shape[1]} frames: give fewer than "
-            f"max_frames, {model.max_frames}"
+            f"the prompt has {frames} frames: give fewer than max_frames, "
+            f"{model.max_frames}; some 3 seconds are enough"
         )
 
 
-def align(
-    model: USLM, texts: Texts, codes: torch.Tensor, frames: torch.Tensor
-) -> Texts:
-    """Place texts where they sound in semantic codes (B, T) of so many frames (B,)."""
-    if model.aligner is None:
-        return texts
-    path = model.aligner.align(texts.ids, texts.lengths, codes, frames)
-    spans = lengths_of(path, frames, texts.ids.shape[1] + 2)
-    return Texts(texts.ids, texts.lengths, centres(spans, frames))
-
-
-def foresee(
-    model: USLM, texts: Texts, prompts: Texts, prompt_frames: torch.Tensor
-) -> Texts:
-    """Place texts where they would sound at the pace of their prompts."""
-    if model.aligner is None:
-        return texts
-    usual = model.aligner.expected(prompts.ids, prompts.lengths).sum(dim=1)
-    pace = torch.where(prompts.lengths > 0, prompt_frames / usual, 1.0)
-    spans = model.aligner.expected(texts.ids, texts.lengths)
-    where = centres(spans, pace * spans.sum(dim=1))
-    return Texts(texts.ids, texts.lengths, where)
-
-
-def pad_texts(texts: list[torch.Tensor]) -> Texts:
-    """Padded texts, their tokens numbered."""
-    lengths = torch.tensor([len(text) for text in texts], device=texts[0].device)
-    ids = pad_sequence(texts, batch_first=True)
-    return Texts(ids, lengths, numbers(ids))
-
-
-def join(first: Texts, second: Texts, offsets: torch.Tensor) -> Texts:
-    """Put texts after each other, the second's positions moved by offsets (B,)."""
-    ids, places = [], []
-    for row, (a, b) in enumerate(zip(first.lengths.tolist(), second.lengths.tolist())):
-        ids.append(torch.cat([first.ids[row, :a], second.ids[row, :b]]))
-        later = second.positions[row, :b] + offsets[row]
-        places.append(torch.cat([first.positions[row, :a], later]))
-    return Texts(
-        pad_sequence(ids, batch_first=True),
-        first.lengths + second.lengths,
-        pad_sequence(places, batch_first=True),
-    )
+def _padded(model, texts):
+    """Texts of token ids or None, on the model's device."""
+    device = next(model.parameters()).device
+    nothing = torch.zeros(0, dtype=torch.long)
+    return pad_texts([(nothing if t is None else t).to(device) for t in texts])

@@ -26,8 +26,11 @@ class NonAutoregressiveModel(nn.Module):
         ffn_size: Width of the feed-forward part.
         dropout: Dropout rate.
         rotary: Rotary positions in place of sine positions.
+        checkpointing: See `Transformer`.
         codebooks: The codec's vectors (n_q, codebook_size, E), to read and score
             codes by them (`CodeVectors`) in place of tables (`CodeTables`).
+        whole_prompt: Whether the prompt's frames carry the codes of all layers, or,
+            as all others, those below the stage (the USLM release, `prefix_mode` 0).
 
     Raises:
         ValueError: If there is no acoustic layer to predict.
@@ -44,13 +47,16 @@ class NonAutoregressiveModel(nn.Module):
         ffn_size: int = 4096,
         dropout: float = 0.1,
         rotary: bool = False,
+        checkpointing: bool = False,
         codebooks: torch.Tensor | None = None,
+        whole_prompt: bool = True,
     ):
         super().__init__()
         if n_q < 2:
             raise ValueError(f"n_q is {n_q}: USLM predicts layers 2 and on, give 2+")
         self.n_q = n_q
         self.rotary = rotary
+        self.whole_prompt = whole_prompt
         self.text_embedding = nn.Embedding(vocab_size, d_model)
         if codebooks is None:
             self.codes = CodeTables(codebook_size, n_q, d_model)
@@ -62,7 +68,13 @@ class NonAutoregressiveModel(nn.Module):
             self.text_position = SinePosition(0.0, learn_alpha=False)
             self.audio_position = SinePosition(dropout, learn_alpha=False)
         self.decoder = Transformer(
-            d_model, n_heads, n_layers, ffn_size, dropout, adaptive=True
+            d_model,
+            n_heads,
+            n_layers,
+            ffn_size,
+            dropout,
+            adaptive=True,
+            checkpointing=checkpointing,
         )
         self.stage_embeddings = nn.ModuleList(
             nn.Embedding(1, d_model) for _ in range(n_q - 1)
@@ -102,7 +114,9 @@ class NonAutoregressiveModel(nn.Module):
         times = numbers(codes[0])
         layers = torch.arange(self.n_q, device=text.device).view(-1, 1, 1)
         valid = valid_mask(lengths, frames)
-        known = (prompt_mask | (stages.view(1, -1, 1) > layers)) & valid  # (n_q, B, T)
+        known = (stages.view(1, -1, 1) > layers) & valid  # (n_q, B, T)
+        if self.whole_prompt:
+            known = known | (prompt_mask & valid)
         words, sounds = self.text_embedding(text), self.codes.embed(codes, known)
         turn = None
         if self.rotary:

@@ -27,15 +27,15 @@ def sine_table(positions: torch.Tensor, d_model: int) -> torch.Tensor:
     Even channels are sines, odd ones cosines (Vaswani et al., 2017, section 3.5).
 
     Args:
-        positions: Positions (B, T).
+        positions: Positions (B, T), of the precision that is wanted.
         d_model: Number of channels, even.
 
     Returns:
         Features (B, T, d_model).
     """
-    exponents = torch.arange(0, d_model, 2, device=positions.device) / d_model
+    exponents = torch.arange(0, d_model, 2).to(positions) / d_model
     rates = torch.exp(-math.log(10000.0) * exponents)
-    angles = positions.unsqueeze(-1).float() * rates
+    angles = positions.unsqueeze(-1) * rates
     return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(-2)
 
 
@@ -52,7 +52,10 @@ class SinePosition(nn.Module):
 
     def forward(self, x: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
         """Add positions (B, T) to vectors (B, T, D)."""
-        return self.dropout(x + self.alpha * sine_table(positions, x.shape[-1]))
+        # At least single precision: half of it cannot tell late frames apart.
+        precision = torch.promote_types(self.alpha.dtype, torch.float32)
+        table = sine_table(positions.to(precision), x.shape[-1])
+        return self.dropout(x + self.alpha * table)
 
 
 def rotation(positions: torch.Tensor, head_size: int) -> torch.Tensor:

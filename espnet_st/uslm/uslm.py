@@ -1,32 +1,36 @@
 """USLM: phonemes to codes, an ESPnet TTS model (paper, section 3.4).
 
 The AR model writes the semantic codes, the NAR model the acoustic ones. This module
-holds their sizes and losses, `decoding` the prompting; what turns text into tokens
-and codes into sound lives in `bin`.
+is what ESPnet builds and trains; what it is asked in training is in `training`, the
+prompting in `decoding`; what turns text into tokens and codes into sound is in `bin`.
 """
 
-import contextlib
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
+from espnet2.torch_utils.device_funcs import force_gatherable
 from espnet2.tts.abs_tts import AbsTTS
 
 from espnet_st.codes import check_codes, from_feats
-from espnet_st.uslm.alignment import TextAligner, centres, lengths_of
+from espnet_st.uslm.alignment import TextAligner
 from espnet_st.uslm.ar import AutoregressiveModel
-from espnet_st.uslm.code_forms import read_codebooks
-from espnet_st.uslm.decoding import Options, Prompt, synthesize
+from espnet_st.uslm.ar_decoding import NO_TEXT
+from espnet_st.uslm.code_forms import read_codebooks, start_tables
+from espnet_st.uslm.decoding import Options, Prompt, Spoken, synthesize
 from espnet_st.uslm.nar import NonAutoregressiveModel
-from espnet_st.uslm.positions import numbers, valid_mask
+from espnet_st.uslm.nar_training import Lessons, check_choice
+from espnet_st.uslm.positions import numbers
+from espnet_st.uslm.precision import PRECISIONS, precision
+from espnet_st.uslm.text_marks import TextMarks
+from espnet_st.uslm.training import Utterances, ar_loss, nar_loss
 
 
 class USLM(AbsTTS):
     """AR and NAR transformers over the codes of a codec.
 
     Defaults are the paper's sizes (section 4.1) in the form of the USLM release.
-    The options below `dropout` help small models on little data; they are off by
-    default.
+    Options from `rotary` to `codebooks` help small models on little data; they are off
+    by default.
 
     Args:
         idim: Number of text tokens.
@@ -38,8 +42,16 @@ class USLM(AbsTTS):
         nar_layers: Layers of the NAR model.
         ffn_size: Width of the feed-forward parts.
         dropout: Dropout rate.
-        nar_prompt_frames: Longest acoustic prompt in training, in frames (150 are
-            the paper's 3 s); 0 trains without prompt, as the release did.
+        train: Which models there are: `"both"`, or `"ar"` or `"nar"` alone, to be
+            joined with the other by `bin.uslm_join`.
+        nar_stages: Layers that the NAR model learns from a batch, see `draw_stages`.
+        nar_prompt: What it hears of the voice in training: a `"prefix"` of the
+            utterance, another utterance of the `"speaker"` (data `voice`), or
+            `"none"`, as the release did; then the frames of a prompt carry no more
+            layers than those to predict, in decoding too.
+        nar_prompt_frames: Longest such prompt, in frames (150 are the paper's 3 s).
+        text_dropout: In training, share of utterances whose tokens are all replaced
+            by token 0, for classifier-free guidance.
         max_frames: Longest sequence of prompt and new codes.
         rotary: Rotary positions in place of sine positions.
         align: Text tokens stand at the frames where they sound, found by a
@@ -50,10 +62,17 @@ class USLM(AbsTTS):
         text_prior: AR heads prefer the text near the current frame.
         code_noise: In training, share of the AR's input codes replaced at random.
         codebooks: The codec's vectors (n_q, codebook_size, E), or a .npy file of
-            them: the NAR model then reads and scores codes by them.
+            them.
+        codebooks_as: `"vectors"`: the NAR model reads and scores codes by the
+            codebooks; `"tables"`: the embeddings of both models start from them.
+        gradient_checkpointing: Keep only the inputs of layers for the backward pass,
+            and compute the rest again: less memory, a third more time.
         bfloat16: `"auto"` computes in bfloat16 on a CPU that has the matrix units
             for it (AMX), `"on"` on every CPU, `"off"` never. ESPnet's `use_amp`
             rules on a GPU.
+        text_marks: Ids of the tokens before a text, between those of a prompt and
+            of the target, and after, which the model then adds itself; the release
+            has <bos>, _ and <eos>.
 
     Raises:
         ValueError: If a setting is out of its range.
@@ -70,7 +89,11 @@ class USLM(AbsTTS):
         nar_layers: int = 12,
         ffn_size: int = 4096,
         dropout: float = 0.1,
+        train: str = "both",
+        nar_stages: str = "turns",
+        nar_prompt: str = "prefix",
         nar_prompt_frames: int = 150,
+        text_dropout: float = 0.0,
         max_frames: int = 2000,
         rotary: bool = False,
         align: bool = False,
@@ -78,40 +101,65 @@ class USLM(AbsTTS):
         text_prior: bool = False,
         code_noise: float = 0.0,
         codebooks: str | torch.Tensor | None = None,
+        codebooks_as: str = "vectors",
+        gradient_checkpointing: bool = False,
         bfloat16: str = "off",
+        text_marks: Sequence[int] | None = None,
     ):
         super().__init__()
-        if bfloat16 not in ("auto", "on", "off"):
-            raise ValueError(f"bfloat16 is {bfloat16!r}: give auto, on or off")
+        check_choice("train", train, ("both", "ar", "nar"))
+        check_choice("codebooks_as", codebooks_as, ("vectors", "tables"))
+        check_choice("bfloat16", bfloat16, PRECISIONS)
         if text_prior and not align:
             raise ValueError("text_prior needs align: true")
+        if not 0 <= text_dropout <= 1:
+            raise ValueError(f"text_dropout is {text_dropout}: give a share, 0 to 1")
+        if nar_stages == "release" and odim < 3:
+            raise ValueError(f"nar_stages: release needs 3 codebooks, not {odim}")
+        self.text_marks = TextMarks.of(text_marks, idim)
         self.idim = idim
         self.n_q = odim
         self.codebook_size = codebook_size
-        self.nar_prompt_frames = nar_prompt_frames
+        self.lessons = Lessons(nar_stages, nar_prompt, nar_prompt_frames)
+        self.text_dropout = text_dropout
         self.max_frames = max_frames
         self.aligner = TextAligner(idim, codebook_size) if align else None
         self.align_jitter = align_jitter
         self.bfloat16 = bfloat16
-        sizes = dict(d_model=d_model, n_heads=n_heads, ffn_size=ffn_size)
-        common = dict(dropout=dropout, rotary=rotary, **sizes)
-        self.ar = AutoregressiveModel(
-            idim,
-            codebook_size,
-            n_layers=ar_layers,
-            text_prior=text_prior,
-            code_noise=code_noise,
-            **common,
-        )
-        self.nar = NonAutoregressiveModel(
-            idim,
-            codebook_size,
-            n_q=odim,
-            n_layers=nar_layers,
-            codebooks=read_codebooks(codebooks, odim, codebook_size),
-            **common,
-        )
         self.spks = self.langs = self.spk_embed_dim = None
+        books = read_codebooks(codebooks, odim, codebook_size)
+        common = dict(
+            d_model=d_model,
+            n_heads=n_heads,
+            ffn_size=ffn_size,
+            dropout=dropout,
+            rotary=rotary,
+            checkpointing=gradient_checkpointing,
+        )
+        self.ar = self.nar = None
+        if train != "nar":
+            self.ar = AutoregressiveModel(
+                idim,
+                codebook_size,
+                n_layers=ar_layers,
+                text_prior=text_prior,
+                code_noise=code_noise,
+                **common,
+            )
+        if train != "ar":
+            self.nar = NonAutoregressiveModel(
+                idim,
+                codebook_size,
+                n_q=odim,
+                n_layers=nar_layers,
+                codebooks=books if codebooks_as == "vectors" else None,
+                whole_prompt=nar_prompt != "none",
+                **common,
+            )
+        if books is not None and codebooks_as == "tables":
+            tables = [self.nar.codes.embeddings] if self.nar else []
+            tables += [[self.ar.audio_embedding]] if self.ar else []
+            start_tables(tables, books)
 
     @property
     def require_vocoder(self) -> bool:
@@ -124,48 +172,58 @@ class USLM(AbsTTS):
         text_lengths: torch.Tensor,
         feats: torch.Tensor,
         feats_lengths: torch.Tensor,
+        voice: torch.Tensor | None = None,
+        voice_lengths: torch.Tensor | None = None,
         **kwargs,
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor], torch.Tensor]:
-        """Give the sum of the AR and NAR losses.
+        """Give the sum of the AR and NAR losses, each a mean over its codes.
 
-        In training the NAR model learns one layer of each utterance, chosen by turns
-        from a random start; in evaluation all layers count, and prompts are a third
-        of each utterance.
+        In evaluation all layers of the NAR model count, nothing is drawn, and a prefix
+        is a third of its utterance.
 
         Args:
             text: Token ids (B, S), padded.
             text_lengths: Number of tokens (B,).
             feats: Codes as ESPnet loads them (B, T, n_q).
             feats_lengths: Frames (B,).
+            voice: Codes of other utterances of the same speakers (B, P, n_q), for
+                `nar_prompt: speaker`. (ESPnet's preprocessor takes data named
+                `prompt` for words.)
+            voice_lengths: Their frames (B,).
             **kwargs: Other inputs of ESPnet's TTS models; unused.
 
         Returns:
-            Loss, statistics, weight (B).
+            Loss, statistics (see `losses`), weight B; each (1,), as ESPnet gathers
+            them from several processes.
 
         Raises:
             ValueError: If codes are out of range or have a wrong number of layers,
-                or a text is empty.
+                a text is empty, or prompts are needed and not given.
         """
-        codes = from_feats(feats)
-        check_codes(codes, self.codebook_size, self.n_q)
+        codes = self._codes(feats)
         self.check_text(text, text_lengths)
+        if self.text_marks:
+            text, text_lengths = self.text_marks.around(text, text_lengths)
         where = self.place(text, text_lengths, codes[0], feats_lengths)
-        with self._precision(text.device):
-            ar_loss, ar_acc = self._ar_loss(
-                text, text_lengths, where, codes[0], feats_lengths
-            )
-            prompt_mask = self._prompt_mask(feats_lengths, feats.shape[1])
-            batch = text, text_lengths, where, codes, feats_lengths, prompt_mask
-            nar_loss, nar_stats = self._nar_losses(batch)
-        loss = ar_loss + nar_loss
-        stats = dict(
-            ar_loss=ar_loss.detach(),
-            ar_acc=ar_acc,
-            nar_loss=nar_loss.detach(),
-            **nar_stats,
-        )
+        if self.training and self.text_dropout:
+            dropped = torch.rand(len(text), device=text.device) < self.text_dropout
+            text = text.masked_fill(dropped.unsqueeze(1), NO_TEXT)
+        batch = Utterances(text, text_lengths, where, codes, feats_lengths)
+        parts = []
+        with precision(self.bfloat16, text.device):
+            if self.ar is not None:
+                parts.append(ar_loss(self.ar, batch))
+            if self.nar is not None:
+                prompt = None if voice is None else self._codes(voice)
+                in_frames = self.aligner is not None
+                asked = self.lessons.choose(
+                    batch, prompt, voice_lengths, self.training, in_frames
+                )
+                parts.append(nar_loss(self.nar, *asked))
+        loss = sum(part for part, _ in parts)
+        stats = {key: value for _, part in parts for key, value in part.items()}
         stats["loss"] = loss.detach()
-        return loss, stats, torch.tensor(float(len(text)), device=text.device)
+        return force_gatherable((loss, stats, float(len(text))), text.device)
 
     def inference(
         self,
@@ -175,17 +233,13 @@ class USLM(AbsTTS):
         use_teacher_forcing: bool = False,
         **options,
     ) -> dict[str, torch.Tensor]:
-        """Speak one text; see `synthesize`.
+        """Speak one text (S,) by ESPnet's call.
 
-        Args:
-            text: Token ids (S,).
-            prompt_text: Token ids of the prompt (S',); with `prompt_codes` only.
-            prompt_codes: Codes of the prompt (n_q, T').
-            use_teacher_forcing: ESPnet's option; must be false.
-            **options: Options of `synthesize`.
+        Prompts are token ids (S',), if they are known, and codes (n_q, T'); options
+        those of `synthesize`.
 
         Returns:
-            `codes`: (n_q, T).
+            `codes`, `score` and `truncated` of `decoding.Spoken`.
 
         Raises:
             ValueError: As `synthesize`; or if teacher forcing is asked for.
@@ -194,17 +248,15 @@ class USLM(AbsTTS):
             raise ValueError("USLM has no teacher forcing: call forward for its losses")
         prompt = None
         if prompt_codes is not None:
-            if prompt_text is None:
-                raise ValueError("prompt_codes without prompt_text: give what it says")
             prompt = Prompt(prompt_text, prompt_codes)
-        return dict(codes=self.synthesize([text], [prompt], **options)[0])
+        return vars(self.synthesize([text], [prompt], **options)[0])
 
     def synthesize(
         self,
         texts: Sequence[torch.Tensor],
         prompts: Sequence[Prompt | None],
         **options,
-    ) -> list[torch.Tensor]:
+    ) -> list[Spoken]:
         """Speak a batch of texts, each in the voice of its prompt; see `decoding`.
 
         Args:
@@ -213,14 +265,28 @@ class USLM(AbsTTS):
             **options: Those of `decoding.Options`.
 
         Returns:
-            Codes of the new speech, (n_q, T_i) each; T_i is 0 if the model ended
-            at once.
+            What each text became.
 
         Raises:
             ValueError: If a text is empty, tokens or codes or options are out of
-                range, or a prompt leaves no room below `max_frames`.
+                range, a prompt leaves no room below `max_frames`, or the model has
+                only one of its halves.
         """
+        self.need("ar", "nar")
         return synthesize(self, texts, prompts, Options(**options))
+
+    def need(self, *halves: str) -> None:
+        """Refuse work for which a half is missing: `"ar"` or `"nar"`.
+
+        Raises:
+            ValueError: Saying which, and how to get it.
+        """
+        for half in halves:
+            if getattr(self, half) is None:
+                raise ValueError(
+                    f"this USLM has no {half.upper()} model, it was trained without: "
+                    "join it with one (python -m espnet_st.bin.uslm_join)"
+                )
 
     def check_text(self, text: torch.Tensor, lengths: torch.Tensor) -> None:
         """Refuse padded texts (B, S) of which one is empty or not of these tokens.
@@ -243,85 +309,17 @@ class USLM(AbsTTS):
         codes: torch.Tensor,
         lengths: torch.Tensor,
     ) -> torch.Tensor:
-        """Place the tokens of spoken texts; in training, learn from where they are.
+        """Place the tokens (B, S) of spoken texts, as `TextAligner.place` does.
 
-        Args:
-            text: Token ids (B, S), padded.
-            text_lengths: Number of tokens (B,).
-            codes: Semantic codes (B, T), padded.
-            lengths: Frames (B,).
-
-        Returns:
-            Positions (B, S).
+        Without an aligner they are numbered.
         """
         if self.aligner is None:
             return numbers(text)
-        path = self.aligner.align(text, text_lengths, codes, lengths)
-        spans = lengths_of(path, lengths, text.shape[1] + 2)
-        if self.training:
-            self.aligner.learn(text, text_lengths, codes, lengths, path)
-            spans = spans * torch.exp(self.align_jitter * torch.randn_like(spans))
-        return centres(spans, lengths)
+        jitter = self.align_jitter if self.training else None
+        return self.aligner.place(text, text_lengths, codes, lengths, jitter)
 
-    def _prompt_mask(self, lengths, frames):
-        """Choose the frames of the acoustic prompt (B, T)."""
-        if self.training:
-            share = 0.25 + 0.25 * torch.rand(len(lengths), device=lengths.device)
-        else:
-            share = torch.full_like(lengths, 1 / 3, dtype=torch.float32)
-        prompt = (lengths * share).long().clamp(max=self.nar_prompt_frames)
-        return valid_mask(prompt, frames)
-
-    def _ar_loss(self, text, text_lengths, where, codes, lengths):
-        logits = self.ar(text, text_lengths, where, codes)
-        return _loss_and_accuracy(logits, self.ar.targets(codes, lengths))
-
-    def _nar_losses(self, batch):
-        """Loss and accuracies of random layers (training), or of all in turn."""
-        text = batch[0]
-        if self.training:
-            first = int(torch.randint(self.n_q - 1, ()))
-            rows = torch.arange(len(text), device=text.device)
-            loss, accuracy = self._nar_loss(*batch, (first + rows) % (self.n_q - 1) + 1)
-            return loss, dict(nar_acc=accuracy)
-        every = [
-            self._nar_loss(*batch, torch.full_like(batch[1], stage))
-            for stage in range(1, self.n_q)
-        ]
-        losses, accuracies = map(torch.stack, zip(*every))
-        stats = {f"nar_acc_{i}": value for i, value in enumerate(accuracies, 2)}
-        return losses.mean(), dict(nar_acc=accuracies.mean(), **stats)
-
-    def _nar_loss(self, text, text_lengths, where, codes, lengths, prompt_mask, stages):
-        logits = self.nar(
-            text, text_lengths, where, codes, lengths, prompt_mask, stages
-        )
-        wanted = valid_mask(lengths, codes.shape[2]) & ~prompt_mask
-        rows = torch.arange(len(text), device=text.device)
-        targets = codes[stages, rows].masked_fill(~wanted, -100)
-        return _loss_and_accuracy(logits, targets)
-
-    def _precision(self, device):
-        on = self.bfloat16 == "on" or (self.bfloat16 == "auto" and _has_amx())
-        if device.type != "cpu" or not on:
-            return contextlib.nullcontext()
-        return torch.autocast("cpu", torch.bfloat16)
-
-
-def _has_amx() -> bool:
-    """Tell whether this CPU multiplies bfloat16 matrices in hardware."""
-    check = getattr(torch.cpu, "_is_amx_tile_supported", None)
-    return bool(check and check())
-
-
-def _loss_and_accuracy(logits, targets):
-    """Mean cross-entropy and share of likeliest codes that are right.
-
-    Args:
-        logits: (B, T, V).
-        targets: (B, T), -100 where nothing is asked.
-    """
-    loss = F.cross_entropy(logits.float().flatten(0, 1), targets.flatten())
-    asked = targets != -100
-    right = (logits.argmax(dim=-1) == targets) & asked
-    return loss, right.sum().float() / asked.sum()
+    def _codes(self, feats):
+        """Codes (n_q, B, T) of what ESPnet loaded."""
+        codes = from_feats(feats)
+        check_codes(codes, self.codebook_size, self.n_q)
+        return codes

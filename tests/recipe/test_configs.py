@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -50,7 +51,8 @@ def test_a_codec_config_builds(path, tmp_path, monkeypatch):
 
 @of_kind("tts")
 def test_a_uslm_config_builds(path, tmp_path, monkeypatch):
-    from espnet2.tasks.tts import TTSTask
+    from espnet_st.tasks.tts import USLMTask
+    from espnet_st.uslm.uslm import USLM
 
     monkeypatch.chdir(path.parents[1])
     (tmp_path / "tokens.txt").write_text("".join(f"{token}\n" for token in TOKENS))
@@ -60,10 +62,20 @@ def test_a_uslm_config_builds(path, tmp_path, monkeypatch):
     if "codebooks" in conf:  # made by stage 5
         np.save(tmp_path / "books.npy", np.ones((8, conf["codebook_size"], 3), "f"))
         options += ["--tts_conf", f"codebooks={tmp_path / 'books.npy'}"]
-    args = parse(TTSTask, path, tmp_path, *options)
-    model = TTSTask.build_model(args)
-    assert sum(p.numel() for p in model.parameters() if p.requires_grad) > 0
-    assert args.tts == "uslm"
+    args = parse(USLMTask, path, tmp_path, *options)
+    with torch.device("meta"):
+        model = USLMTask.build_model(args)
+        (optimizer,) = USLMTask.build_optimizers(args, model)
+    assert args.tts == "uslm" and isinstance(model.tts, USLM)
+    assert args.scheduler_conf["total_steps"] == (
+        args.max_epoch * args.num_iters_per_epoch
+    )
+    held = sum(p.numel() for group in optimizer.param_groups for p in group["params"])
+    parameters = sum(p.numel() for p in model.parameters())
+    assert held == parameters
+    if "TEMPLATE" in path.parts:
+        # The paper's and the release's size, with a table for as many tokens.
+        assert parameters == 367_386_628 - 2 * 1024 * (512 - len(TOKENS))
 
 
 def test_each_config_is_of_a_kind_that_is_tried():

@@ -75,7 +75,7 @@ def test_job_names_what_it_skips_and_resumes(tmp_path, caplog):
             str(tmp_path / "codes/codes.scp"),
             str(utt2ref),
             str(output),
-            4,
+            voice_conversion.swapping(4),
             8,
         )
 

@@ -1,22 +1,16 @@
 """Real training runs: killed and resumed, in two processes, with NaN and bfloat16."""
 
-import multiprocessing
-import os
-import socket
-import time
-from pathlib import Path
-
 import numpy as np
 import pytest
 import soundfile
 import torch
 import yaml
+from runs import checkpoint, finish, kill_when, same, train_in_two
 from tiny import HUBERT, LOSSES, SPECTRAL
 
 from espnet_st.bin.teacher import main as teacher_command
 
 pytest.importorskip("transformers")
-HERE = Path(__file__).parent
 CODEC = LOSSES | {
     "dimension": 16,
     "semantic_dimension": 12,
@@ -55,37 +49,6 @@ TRAINING = {
     "use_tensorboard": False,
     "num_att_plot": 0,
 }
-
-
-@pytest.fixture(scope="module")
-def start():
-    """Starts training as a process that is forked from one with the imports done."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["training_process"])
-    with pytest.MonkeyPatch.context() as patch:
-        for path in (HERE.parents[1], HERE):
-            patch.syspath_prepend(path)
-            patch.setenv("PYTHONPATH", str(path), prepend=os.pathsep)
-        patch.setenv("OMP_NUM_THREADS", "1")
-        from training_process import train
-
-        def process(log, options, **environment):
-            one = context.Process(target=train, args=(str(log), environment, options))
-            one.start()
-            return one
-
-        yield process
-
-
-def finish(*processes, within=300):
-    """Wait for processes, and say how they ended."""
-    end = time.monotonic() + within
-    for one in processes:
-        one.join(max(end - time.monotonic(), 0.1))
-    codes = [one.exitcode for one in processes]
-    for one in processes:
-        one.kill()
-    return codes
 
 
 @pytest.fixture(scope="module")
@@ -131,33 +94,12 @@ def options(tmp_path, teacher):
     return make
 
 
-def checkpoint(directory):
-    return torch.load(directory / "checkpoint.pth", weights_only=False)
-
-
-def same(a, b):
-    """Whether two nested states are equal, bit for bit."""
-    if isinstance(a, torch.Tensor):
-        return torch.equal(a, b)
-    if isinstance(a, dict):
-        return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
-    if isinstance(a, (list, tuple)):
-        return len(a) == len(b) and all(map(same, a, b))
-    return a == b
-
-
 def test_a_killed_run_resumes_to_the_same_result(start, options, tmp_path):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     lengths = [24000] * 4
     log = tmp_path / "killed.log"
     first = start(log, options(killed, lengths))
-    end = time.monotonic() + 300
-    while first.is_alive() and time.monotonic() < end:
-        if log.exists() and "2epoch:train:3-3batch" in log.read_text():
-            break
-        time.sleep(0.005)
-    first.kill()
-    assert finish(first) == [-9], log.read_text()[-3000:]
+    kill_when("2epoch:train:3-3batch", first, log)
     halfway = checkpoint(killed)
     assert halfway["reporter"]["epoch"] == 1
     # As if it had been killed right after the checkpoint.
@@ -187,23 +129,13 @@ def test_two_processes_with_unequal_shares_end_together(
 ):
     # Of 14 chunks each, and of 3: 21 steps of two for one process, 4 for the other.
     lengths = [24000, 6400] * 3
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    common = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     made = options(tmp_path / "exp", lengths, generator_first=generator_first)
-    made += ["--dist_backend", "gloo", "--multiprocessing_distributed", "false"]
     # What the teacher says is looked up here; the other runs ask it.
     features = ["--teacher", str(teacher), "--output_dir", str(tmp_path / "features")]
     teacher_command(["features", *features, "--wav_scp", str(tmp_path / "wav.scp")])
     made += ["--codec_conf", f"teacher_conf.features={tmp_path}/features"]
-    logs = [tmp_path / f"rank{rank}.log" for rank in range(2)]
-    ranks = [
-        start(log, made, RANK=str(rank), **common) for rank, log in enumerate(logs)
-    ]
-    codes = finish(*ranks)
-    text, other = (log.read_text() for log in logs)
-    assert codes == [0, 0], text[-3000:] + other[-3000:]
+    logs = train_in_two(start, made, tmp_path)
+    text = logs[0].read_text()
     for epoch in (1, 2):
         assert f"{epoch}epoch:train:4-4batch" in text
         assert f"{epoch}epoch:train:5-5batch" not in text

@@ -1,4 +1,4 @@
-"""What the processes of `test_codec_training` run.
+"""What the processes of the training tests run.
 
 ESPnet's imports take ten seconds; the forkserver that the processes come from imports
 this file, once.
@@ -12,16 +12,19 @@ import torch
 import transformers.models.auto  # noqa: F401
 import transformers.models.hubert.modeling_hubert  # noqa: F401
 
-from espnet_st.bin.codec_train import main
+from espnet_st.bin import codec_train, tts_train
 from espnet_st.registry import register
 
 register()
 
 from espnet_st.tasks.codec import CodecTask  # noqa: E402 (`register` eases it)
+from espnet_st.tasks.tts import USLMTask  # noqa: E402
+
+COMMANDS = {"codec": (codec_train, CodecTask), "tts": (tts_train, USLMTask)}
 
 
-def train(log, environment, options):
-    """Run `espnet_st.bin.codec_train` in an environment.
+def train(log, environment, options, task):
+    """Run a training command in an environment.
 
     What it says goes to `log`, the model that it ends with to `log`.pth: of several
     processes only the first writes checkpoints.
@@ -34,11 +37,12 @@ def train(log, environment, options):
     # Loaders start their workers as they do from a command line.
     multiprocessing.set_start_method("fork", force=True)
     torch.set_num_threads(1)
-    run = CodecTask.trainer.run
+    command, trained = COMMANDS[task]
+    run = trained.trainer.run
 
     def run_and_save(**parts):
         run(**parts)
         torch.save(parts["model"].state_dict(), f"{log}.pth")
 
-    CodecTask.trainer.run = run_and_save
-    main(options)
+    trained.trainer.run = run_and_save
+    command.main(options)

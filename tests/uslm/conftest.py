@@ -6,6 +6,9 @@ import pytest
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
+from espnet_st.codes import from_feats
+from espnet_st.uslm.nar_training import prefix
+from espnet_st.uslm.training import Utterances
 from espnet_st.uslm.uslm import USLM
 
 SIZES = dict(
@@ -59,6 +62,14 @@ def collate(pairs, padding=0):
     )
 
 
+def batch(model, pairs, padding=0):
+    """Texts and codes as the losses take them."""
+    text, text_lengths, feats, lengths = collate(pairs, padding)
+    codes = from_feats(feats)
+    where = model.place(text, text_lengths, codes[0], lengths)
+    return Utterances(text, text_lengths, where, codes, lengths)
+
+
 def ar_logits(model, pairs, padding=0):
     """Logits of the AR model for texts and codes."""
     text, text_lengths, feats, lengths = collate(pairs, padding)
@@ -70,7 +81,7 @@ def nar_logits(model, pairs, stage, padding=0):
     """Logits of the NAR model for texts and codes."""
     text, text_lengths, feats, lengths = collate(pairs, padding)
     where = model.place(text, text_lengths, feats[..., 0].long(), lengths)
-    mask = model._prompt_mask(lengths, feats.shape[1])
+    mask = prefix(lengths, feats.shape[1], 150, training=False)
     codes = feats.long().permute(2, 0, 1)
     return model.nar(
         text, text_lengths, where, codes, lengths, mask, torch.full_like(lengths, stage)
@@ -84,6 +95,7 @@ def tiny():
         build=build,
         utterances=utterances,
         collate=collate,
+        batch=batch,
         ar_logits=ar_logits,
         nar_logits=nar_logits,
     )

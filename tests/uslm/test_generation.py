@@ -1,16 +1,33 @@
-"""Decoding: the cache, batches, prompts, ends and limits."""
+"""Decoding: batches, prompts, ends and limits, candidates."""
 
 import pytest
 import torch
 
-from espnet_st.uslm.ar import Sampling
-from espnet_st.uslm.decoding import Prompt, align, foresee, join, pad_texts
+from espnet_st.uslm import decoding
+from espnet_st.uslm.ar_decoding import generate
+from espnet_st.uslm.decoding import Prompt, hear, revoice
+from espnet_st.uslm.sampling import Sampling, other_seed
+from espnet_st.uslm.texts import align, foresee, join, pad_texts
 
 FORMS = ["release", "mini"]
+MODES = {
+    "greedy": dict(temperature=0),
+    "temperature": dict(temperature=0.7),
+    "top_k": dict(top_k=4),
+    "top_p": dict(top_p=0.9),
+    "repetition-aware": dict(temperature=0.5, ras_window=4, ras_threshold=0.3),
+    "guided": dict(cfg_scale=1.7),
+    "nbest": dict(nbest=3),
+    "all": dict(top_p=0.9, ras_window=4, cfg_scale=1.7, nbest=2),
+}
 
 
 def prompts_of(pairs):
     return [Prompt(text, codes) for text, codes in pairs]
+
+
+def wordless(prompt):
+    return Prompt(None, prompt.codes)
 
 
 def restless(model):
@@ -25,10 +42,11 @@ def test_greedy_codes_are_the_likeliest_of_the_full_forward(model, tiny):
     restless(model)
     ((text, codes),) = tiny.utterances([(5, 6)])
     length, where = torch.tensor([5]), torch.arange(5.0)[None] * 2
-    drawn = model.ar.generate(
+    drawn = generate(
+        model.ar,
         text[None], length, where, codes[:1], torch.tensor([6]),
-        torch.tensor([0]), torch.tensor([9]), Sampling(temperature=0),
-    )[0]  # fmt: skip
+        torch.tensor([0]), torch.tensor([9]), Sampling(temperature=0), [0],
+    )[0].codes  # fmt: skip
     whole = torch.cat([codes[0], drawn])[None]
     wanted = model.ar(text[None], length, where, whole)[0, 6:].argmax(-1)
     assert drawn.tolist() == wanted[: len(drawn)].tolist()
@@ -36,18 +54,25 @@ def test_greedy_codes_are_the_likeliest_of_the_full_forward(model, tiny):
     assert len(set(drawn.tolist())) > 1
 
 
-@pytest.mark.parametrize("options", [dict(temperature=0), dict(top_p=0.9)])
-@pytest.mark.parametrize("ar_prompt", [True, False])
-def test_a_batch_speaks_as_one_by_one(model, tiny, options, ar_prompt):
+@pytest.mark.parametrize("mode", list(MODES))
+def test_a_batch_speaks_as_one_by_one(model, tiny, mode):
     restless(model)
     texts = [t for t, _ in tiny.utterances([(3, 1), (6, 1), (5, 1), (2, 1)], seed=2)]
     prompts = [*prompts_of(tiny.utterances([(4, 9), (2, 5), (6, 12)])), None]
-    options = options | dict(maxlenratio=4.0, ar_prompt=ar_prompt)
+    prompts[1] = wordless(prompts[1])
+    options = MODES[mode] | dict(maxlenratio=4.0)
     together = model.synthesize(texts, prompts, seeds=[5, 6, 7, 8], **options)
     for i, (text, prompt) in enumerate(zip(texts, prompts)):
         alone = model.synthesize([text], [prompt], seeds=[5 + i], **options)[0]
-        assert together[i].tolist() == alone.tolist()
-    assert len({codes.shape[1] for codes in together}) > 1
+        assert together[i].codes.tolist() == alone.codes.tolist()
+        assert together[i].truncated == alone.truncated
+        assert together[i].score == pytest.approx(alone.score, abs=1e-5)
+    backwards = model.synthesize(
+        texts[::-1], prompts[::-1], seeds=[8, 7, 6, 5], **options
+    )
+    for one, other in zip(together, backwards[::-1]):
+        assert one.codes.tolist() == other.codes.tolist()
+    assert len({spoken.codes.shape[1] for spoken in together}) > 1
 
 
 def test_padding_of_prompts_is_not_seen(model, tiny):
@@ -55,8 +80,8 @@ def test_padding_of_prompts_is_not_seen(model, tiny):
     text, prompt = torch.tensor([1, 2, 3]), prompts_of(tiny.utterances([(4, 9)]))[0]
     long = prompts_of(tiny.utterances([(6, 30)], seed=4))[0]
     options = dict(temperature=0, maxlenratio=3.0)
-    alone = model.synthesize([text], [prompt], **options)[0]
-    beside = model.synthesize([text, text], [prompt, long], **options)[0]
+    alone = model.synthesize([text], [prompt], **options)[0].codes
+    beside = model.synthesize([text, text], [prompt, long], **options)[0].codes
     assert alone.tolist() == beside.tolist()
 
 
@@ -67,11 +92,11 @@ def test_the_prompt_goes_to_the_ar_model_if_asked(tiny):
     prompt, other = prompts_of(tiny.utterances([(4, 9), (4, 9)]))
     options = dict(minlenratio=9.0, maxlenratio=9.0)
     first, second = model.synthesize([text] * 2, [prompt, other], **options)
-    assert first[0].tolist() != second[0].tolist()
+    assert first.codes[0].tolist() != second.codes[0].tolist()
     first, second = model.synthesize(
         [text] * 2, [prompt, other], ar_prompt=False, **options
     )
-    assert first[0].tolist() == second[0].tolist()
+    assert first.codes[0].tolist() == second.codes[0].tolist()
 
 
 def test_new_text_takes_the_pace_of_its_prompt(tiny):
@@ -113,10 +138,12 @@ def test_minimum_and_maximum_lengths_hold(tiny):
     texts = [torch.tensor([1, 2]), torch.tensor([1, 2, 3, 4])]
     eager, endless = end_bias(tiny.build(), 99.0), end_bias(tiny.build(), -99.0)
     options = dict(minlenratio=2.0, maxlenratio=3.0)
-    sizes = [c.shape[1] for c in eager.synthesize(texts, [None] * 2, **options)]
-    assert sizes == [4, 8]
-    sizes = [c.shape[1] for c in endless.synthesize(texts, [None] * 2, **options)]
-    assert sizes == [6, 12]
+    spoken = eager.synthesize(texts, [None] * 2, **options)
+    assert [one.codes.shape[1] for one in spoken] == [4, 8]
+    assert not any(one.truncated for one in spoken)
+    spoken = endless.synthesize(texts, [None] * 2, **options)
+    assert [one.codes.shape[1] for one in spoken] == [6, 12]
+    assert all(one.truncated for one in spoken)
 
 
 def test_ending_at_once_gives_no_frames(tiny):
@@ -137,7 +164,8 @@ def test_new_codes_are_whole_and_in_range(model, tiny):
 def test_length_is_limited_by_max_frames(tiny):
     model = end_bias(tiny.build(max_frames=12), -99.0)
     prompt = prompts_of(tiny.utterances([(4, 9)]))[0]
-    assert model.synthesize([torch.tensor([1])], [prompt])[0].shape[1] == 3
+    spoken = model.synthesize([torch.tensor([1])], [prompt])[0]
+    assert spoken.codes.shape[1] == 3 and spoken.truncated
 
 
 @pytest.mark.parametrize(
@@ -166,6 +194,123 @@ def test_espnets_call_is_answered(tiny):
     assert model.inference(text=text, use_teacher_forcing=False)["codes"].shape[0] == 4
     with pytest.raises(ValueError, match="no teacher forcing"):
         model.inference(text=text, use_teacher_forcing=True)
-    with pytest.raises(ValueError, match="without prompt_text"):
-        model.inference(text, prompt_codes=torch.zeros(4, 5, dtype=torch.long))
     assert not model.require_vocoder
+
+
+def sudden(tiny):
+    """A model that ends at each step with a probability of about 0.8."""
+    model = tiny.build()
+    with torch.no_grad():
+        model.ar.decoder.norm.weight.zero_()
+        model.ar.decoder.norm.bias.fill_(1.0)
+        model.ar.predict_layer.weight.zero_()
+        model.ar.predict_layer.weight[11] = 0.238  # e^(16 * 0.238) = 45 of 56
+    return model
+
+
+def test_what_ends_at_once_is_drawn_again(tiny, monkeypatch):
+    model, texts = sudden(tiny), [torch.tensor([1, 2])] * 40
+    options = dict(seeds=list(range(40)))
+    spoken = model.synthesize(texts, [None] * 40, **options)
+    monkeypatch.setattr(decoding, "ATTEMPTS", 1)
+    once = model.synthesize(texts, [None] * 40, **options)
+    empty = [one.codes.shape[1] == 0 for one in once]
+    assert 24 <= sum(empty) <= 38
+    still = [one.codes.shape[1] == 0 for one in spoken]
+    assert 8 <= sum(still) < sum(empty) - 6
+    for first, final, was_empty in zip(once, spoken, empty):
+        assert was_empty or first.codes.equal(final.codes)
+    monkeypatch.undo()
+    for row in range(8):
+        alone = model.synthesize(texts[:1], [None], seeds=[row])[0]
+        assert alone.codes.equal(spoken[row].codes)
+
+
+def test_the_best_of_the_candidates_is_taken(tiny, monkeypatch):
+    monkeypatch.setattr(decoding, "ATTEMPTS", 1)
+    model = restless(tiny.build())
+    texts = [t for t, _ in tiny.utterances([(3, 1), (5, 1)])]
+    options, lengths = dict(maxlenratio=6.0, temperature=3.0), set()
+    best = model.synthesize(texts, [None] * 2, nbest=5, seeds=[1, 4], **options)
+    for seed, text, chosen in zip((1, 4), texts, best):
+        each = [
+            model.synthesize([text], [None], seeds=[other_seed(seed, n)], **options)[0]
+            for n in range(5)
+        ]
+        whole = [one for one in each if one.codes.shape[1] and not one.truncated]
+        wanted = max(whole or each, key=lambda one: one.score)
+        assert chosen.codes.equal(wanted.codes)
+        lengths |= {one.codes.shape[1] for one in each}
+    assert len(lengths) > 3
+
+
+def test_a_prompt_without_words_serves_the_nar_model_only(model, tiny):
+    restless(model)
+    text = torch.tensor([1, 2, 3])
+    given, other = prompts_of(tiny.utterances([(4, 9), (4, 9)]))
+    options = dict(minlenratio=6.0, maxlenratio=6.0)
+    first, second, nobody = model.synthesize(
+        [text] * 3, [wordless(given), wordless(other), None], **options
+    )
+    assert first.codes[0].equal(second.codes[0])
+    assert first.codes[0].equal(nobody.codes[0])
+    assert not first.codes[1:].equal(second.codes[1:])
+    assert not first.codes[1:].equal(nobody.codes[1:])
+
+
+def test_a_prompt_without_words_has_no_text_at_its_frames(tiny):
+    model = tiny.build("mini")
+    model.aligner.steps += model.aligner.FLAT_STEPS  # it has learnt something
+    prompts = prompts_of(tiny.utterances([(4, 9), (5, 7)]))
+    voices = hear(model, [wordless(prompts[0]), prompts[1]])
+    assert voices.said.lengths.tolist() == [0, 5]
+    text = torch.tensor([1, 2, 3])
+    new = foresee(model, pad_texts([text] * 2), voices.said, voices.frames)
+    both = join(voices.said, new, voices.frames)
+    assert both.ids[0, :3].tolist() == [1, 2, 3] and both.lengths.tolist() == [3, 8]
+    assert float(both.positions[0, 0]) > 9
+    nobody = pad_texts([text[:0]])
+    alone = foresee(model, pad_texts([text]), nobody, torch.tensor([0]))
+    torch.testing.assert_close(new.positions[0], alone.positions[0])
+
+
+@pytest.mark.parametrize("worded", [True, False])
+def test_conversion_keeps_what_is_said(model, tiny, worded):
+    sources = tiny.utterances([(4, 9), (6, 12), (3, 5)], seed=8)
+    voices = prompts_of(tiny.utterances([(2, 6), (5, 10), (4, 7)], seed=9))
+    semantic = [codes[0] for _, codes in sources]
+    texts = [text if worded else None for text, _ in sources]
+    voices[1] = wordless(voices[1])
+    together = revoice(model, semantic, texts, voices)
+    for i in range(3):
+        assert together[i].shape == (4, len(semantic[i]))
+        assert together[i][0].equal(semantic[i])
+        alone = revoice(model, semantic[i : i + 1], texts[i : i + 1], voices[i : i + 1])
+        assert together[i].equal(alone[0])
+    others = revoice(model, semantic, texts, voices[::-1])
+    assert not others[0].equal(together[0])
+
+
+def test_conversion_refuses_what_it_cannot_convert(tiny):
+    model, codes = tiny.build(max_frames=12), torch.zeros(4, 6, dtype=torch.long)
+    voice = Prompt(None, codes)
+    for semantic, prompt, message in (
+        (codes[0, :0], voice, "0 frames in a voice of 6"),
+        (codes[0], Prompt(None, codes[:, :0]), "6 frames in a voice of 0"),
+        (torch.zeros(7, dtype=torch.long), voice, "together at most max_frames, 12"),
+        (codes[0] + 11, voice, r"expected \[0, 10\]"),
+        (codes[0], Prompt(None, codes[:3]), "3 layers; expected 4"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            revoice(model, [semantic], [None], [prompt])
+
+
+def test_conversion_takes_the_nar_model_only(tiny):
+    ((text, source), (said, voice)) = tiny.utterances([(4, 9), (3, 6)])
+    given = [source[0]], [text], [Prompt(said, voice)]
+    whole, half = tiny.build(), tiny.build(train="nar", seed=5)
+    state = whole.state_dict()
+    half.load_state_dict({key: state[key] for key in half.state_dict()})
+    assert revoice(half, *given)[0].equal(revoice(whole, *given)[0])
+    with pytest.raises(ValueError, match="has no NAR model"):
+        revoice(tiny.build(train="ar"), *given)

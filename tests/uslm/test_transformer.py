@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from espnet_st.uslm.cache import KVCache
 from espnet_st.uslm.positions import (
     SinePosition,
     rotate,
@@ -11,7 +12,6 @@ from espnet_st.uslm.positions import (
 )
 from espnet_st.uslm.transformer import (
     AdaptiveLayerNorm,
-    KVCache,
     Transformer,
     attend,
 )

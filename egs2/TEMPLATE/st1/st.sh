@@ -52,8 +52,9 @@ teacher_config=conf/train_teacher.yaml # training of the small one
 teacher_args=                          # more options for its training
 units=0                                # distil this many clusters of the teacher's features; 0: the features
 units_layer=avg                        # of the teacher, to cluster: avg or an index
-token_type=phn                         # as in ESPnet: phn, char, word
-g2p=espeak_ng_english_us_vits          # grapheme to phoneme, as in ESPnet
+token_type=phn                         # as in ESPnet: phn, char, word, bpe
+g2p=espeak_ng_english_us_vits          # grapheme to phoneme, as in ESPnet; none: text is phonemes
+nbpe=500                               # pieces of a sentencepiece model, for token_type bpe
 cleaner=none                           # text cleaner, as in ESPnet
 
 # Codec
@@ -66,6 +67,9 @@ tokenize_batch_size=8                        # utterances at once
 uslm_config=conf/train_uslm.yaml    # training of the USLM
 uslm_tag=                           # name of the experiment; empty: from the configuration
 uslm_args=                          # more options for its training
+uslm_apart=false                    # train the AR and the NAR model one by one, then join them
+ar_args=                            # more options for the AR model trained apart
+nar_args=                           # more options for the NAR model trained apart
 decode_config=conf/decode_uslm.yaml # sampling
 max_decode_utts=0                   # utterances to synthesize and to convert; 0: all
 
@@ -110,7 +114,13 @@ if [ "${units}" -gt 0 ]; then
     teach+=(--codec_conf teacher_conf.layer=units --codec_conf "semantic_dimension=${units}"
         --codec_conf "teacher_conf.units_file=${units_dir}/units.npy")
 fi
-token_list=${dumpdir}/token_list/${token_type}_${g2p}_${cleaner}/tokens.txt
+token_dir=${dumpdir}/token_list/${token_type}_${g2p}_${cleaner}
+token_opts="--token_type ${token_type} --g2p ${g2p} --cleaner ${cleaner}"
+if [ "${token_type}" = bpe ]; then
+    token_dir=${dumpdir}/token_list/bpe${nbpe}_${cleaner}
+    token_opts+=" --bpemodel ${token_dir}/bpe.model"
+fi
+token_list=${token_dir}/tokens.txt
 results=${expdir}/results
 export OMP_NUM_THREADS=${num_threads}
 
@@ -134,7 +144,7 @@ stage_2() {
 }
 
 stage_3() {
-    local train=${dumpdir}/raw/${train_set} valid=${dumpdir}/raw/${valid_set} dir
+    local train=${dumpdir}/raw/${train_set} valid=${dumpdir}/raw/${valid_set}
     need 2 "${train}/wav.scp" "${valid}/wav.scp"
     if [ -n "${teacher}" ]; then
         submit "teacher: check" 1 "${expdir}/teacher_check.log" \
@@ -153,17 +163,17 @@ stage_3() {
             --n_clusters "${units}" --wav_scp "${train}/wav.scp" --output "${units_dir}/units.npy"
         touch "${units_dir}/.done"
     fi
-    dir=$(dirname "${token_list}")
     if [ ! -e "${train}/text" ]; then
         log "${train} has no text: no token list, and nothing for stage 6"
-    elif ! made "${dir}" "${train}/text"; then
+    elif ! made "${token_dir}" "${train}/text"; then
         log "writing ${token_list}"
-        ngpu=0 submit "token list" 1 "${dir}/tokenize_text.log" \
+        [ "${token_type}" != bpe ] || "${python}" scripts/train_bpe.py --pieces "${nbpe}" \
+            --cleaner "${cleaner}" "${train}/text" "${token_dir}/bpe.model"
+        ngpu=0 submit "token list" 1 "${token_dir}/tokenize_text.log" \
             "${python}" -m espnet2.bin.tokenize_text --input "${train}/text" --field 2- \
-            --output "${token_list}" --token_type "${token_type}" --g2p "${g2p}" \
-            --cleaner "${cleaner}" --write_vocabulary true --add_symbol '"<blank>:0"' \
-            --add_symbol '"<unk>:1"' --add_symbol '"<sos/eos>:-1"'
-        touch "${dir}/.done"
+            --output "${token_list}" ${token_opts} --write_vocabulary true \
+            --add_symbol '"<blank>:0"' --add_symbol '"<unk>:1"' --add_symbol '"<sos/eos>:-1"'
+        touch "${token_dir}/.done"
     fi
 }
 
@@ -222,6 +232,14 @@ tokenize() {
 
 stage_5() { each_codec tokenize; }
 
+# train_uslm NAME EXP ARGS...: with what stage 6 found out
+train_uslm() {
+    local name=$1 exp=$2
+    shift 2
+    fit "${name}" "${exp}" espnet_st.bin.tts_train "${train}" "${valid}" \
+        "${stats}" "text_shape.${token_type} speech_shape" "${data}" ${uslm_opts} "$@"
+}
+
 stage_6() {
     [ "${codec_only}" = false ] || return 0
     local train=${dumpdir}/codes/${train_set} valid=${dumpdir}/codes/${valid_set}
@@ -231,18 +249,28 @@ stage_6() {
     n_q=$("${python}" -c "from espnet_st.codes import CodesReader
 codes = CodesReader('${valid}/codes.scp')
 print(len(codes[next(iter(codes))]))")
-    local uslm_opts="--config ${uslm_config} --token_list ${token_list} --token_type ${token_type}
-        --g2p ${g2p} --cleaner ${cleaner} --odim ${n_q} --normalize none ${uslm_args}"
+    local uslm_opts="--config ${uslm_config} --token_list ${token_list} ${token_opts}
+        --odim ${n_q} --normalize none ${uslm_args}"
     ! grep -q "^ *codebooks:" "${uslm_config}" ||
         uslm_opts+=" --tts_conf codebooks=${train}/codebooks.npy"
+    if grep -q "^ *nar_prompt: *speaker" "${uslm_config}"; then
+        for part in "${train}" "${valid}"; do "${python}" scripts/make_prompts.py "${part}"; done
+        data+=" prompt.scp,voice,kaldi_ark"
+    fi
     collect_stats USLM "${stats}" espnet_st.bin.tts_train "${train}" "${valid}" text "${data}" \
         ${uslm_opts}
     for part in train valid; do
         awk -v n="$(wc -l <"${token_list}")" '{ print $0 "," n }' "${stats}/${part}/text_shape" \
             >"${stats}/${part}/text_shape.${token_type}"
     done
-    fit USLM "${uslm_exp}" espnet_st.bin.tts_train "${train}" "${valid}" "${stats}" \
-        "text_shape.${token_type} speech_shape" "${data}" ${uslm_opts}
+    if [ "${uslm_apart}" = true ]; then
+        train_uslm "USLM AR" "${uslm_exp}_ar" --tts_conf train=ar ${ar_args}
+        train_uslm "USLM NAR" "${uslm_exp}_nar" --tts_conf train=nar ${nar_args}
+        "${python}" -m espnet_st.bin.uslm_join --ar "${uslm_exp}_ar" --nar "${uslm_exp}_nar" \
+            --output_dir "${uslm_exp}"
+    else
+        train_uslm USLM "${uslm_exp}"
+    fi
     # Inference finds the codec of these codes by it.
     printf 'codec: %s\n' "$(realpath --relative-to "${uslm_exp}" "${codec_exp}")" \
         >"${uslm_exp}/codec.yaml"

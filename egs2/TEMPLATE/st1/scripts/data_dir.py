@@ -1,6 +1,6 @@
 """Kaldi data directories: tables of "key value" lines, read with their mistakes named.
 
-Holds what the scripts of stages 2 and 7 share; audio is none of its business.
+Holds what the scripts of the stages share; audio is none of its business.
 """
 
 import logging

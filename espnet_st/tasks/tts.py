@@ -1,0 +1,98 @@
+"""ESPnet's TTS task, for runs of the USLM that are spread, killed and resumed.
+
+What ESPnet already does, and tests hold: the order of the data and all random numbers
+depend on the epoch alone, so a run that is resumed repeats the epoch that it was killed
+in; a step whose gradient is not finite changes no weight.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import torch
+from espnet2.tasks.tts import TTSTask, tts_choices
+from espnet2.train.reporter import Reporter
+from espnet2.train.trainer import Trainer
+from espnet2.tts.espnet_model import ESPnetTTSModel
+
+from espnet_st.tasks.saving import atomic_saves, finish_saving
+from espnet_st.uslm.uslm import USLM
+
+# The processes that ESPnet spawns for several GPUs import this module and no other.
+tts_choices.classes["uslm"] = USLM
+
+
+class USLMTrainer(Trainer):
+    """`Trainer` with whole checkpoints."""
+
+    @classmethod
+    def run(cls, **parts: Any) -> None:
+        """Train; model, optimizers, iterators and so on as ESPnet passes them."""
+        with atomic_saves():
+            super().run(**parts)
+
+    @staticmethod
+    def resume(
+        checkpoint: str | Path, model: torch.nn.Module, reporter: Reporter, **parts: Any
+    ) -> None:
+        """Take up a run from its checkpoint, and write what was still to be written.
+
+        Args:
+            checkpoint: `checkpoint.pth`.
+            model: To be loaded.
+            reporter: To be loaded.
+            parts: Optimizers, schedulers and so on, as ESPnet passes them.
+        """
+        Trainer.resume(checkpoint, model=model, reporter=reporter, **parts)
+        finish_saving(checkpoint, model, reporter)
+
+
+class USLMModel(ESPnetTTSModel):
+    """Passes on the codes of other utterances, which ESPnet's model drops."""
+
+    def forward(
+        self,
+        text: torch.Tensor,
+        text_lengths: torch.Tensor,
+        speech: torch.Tensor,
+        speech_lengths: torch.Tensor,
+        **batch: Any,
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor], torch.Tensor]:
+        """Losses of texts (B, S) and codes (B, T, n_q); see `USLM.forward`."""
+        return self.tts(text, text_lengths, speech, speech_lengths, **batch)
+
+
+class USLMTask(TTSTask):
+    """`TTSTask` with `USLMTrainer`, and data named `voice` for the USLM.
+
+    Configurations, checkpoints and options are those of `TTSTask`, whose other models
+    it trains too.
+    """
+
+    trainer = USLMTrainer
+
+    @classmethod
+    def optional_data_names(
+        cls, train: bool = True, inference: bool = False
+    ) -> tuple[str, ...]:
+        """Those of `TTSTask`, and `voice`."""
+        return *super().optional_data_names(train, inference), "voice"
+
+    @classmethod
+    def build_model(cls, args: argparse.Namespace) -> ESPnetTTSModel:
+        """The model of a configuration.
+
+        Raises:
+            ValueError: If codes are to be normalized, or made from waveforms.
+        """
+        model = super().build_model(args)
+        if not isinstance(model.tts, USLM):
+            return model
+        if model.feats_extract is not None or model.normalize is not None:
+            raise ValueError(
+                "the USLM learns codes as they are: give --odim, their layers, and "
+                "--normalize none"
+            )
+        return USLMModel(None, None, None, None, None, None, model.tts)

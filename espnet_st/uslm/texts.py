@@ -1,0 +1,80 @@
+"""Padded texts in decoding: where they sound, or would, and one after another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch.nn.utils.rnn import pad_sequence
+
+from espnet_st.uslm.alignment import centres, lengths_of
+from espnet_st.uslm.positions import numbers
+
+if TYPE_CHECKING:
+    from espnet_st.uslm.uslm import USLM
+
+
+@dataclass
+class Texts:
+    """Padded texts: token ids (B, S), lengths (B,), positions (B, S)."""
+
+    ids: torch.Tensor
+    lengths: torch.Tensor
+    positions: torch.Tensor
+
+    def given(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """All three, as the models take them."""
+        return self.ids, self.lengths, self.positions
+
+    def only(self, rows: torch.Tensor) -> Texts:
+        """The texts of some rows (B,), boolean, and nothing of the others."""
+        return Texts(self.ids, self.lengths * rows, self.positions)
+
+
+def pad_texts(texts: list[torch.Tensor]) -> Texts:
+    """Padded texts, their tokens numbered."""
+    lengths = torch.tensor([len(text) for text in texts], device=texts[0].device)
+    ids = pad_sequence(texts, batch_first=True)
+    return Texts(ids, lengths, numbers(ids))
+
+
+def join(first: Texts, second: Texts, offsets: torch.Tensor) -> Texts:
+    """Put texts after each other, the second's positions moved by offsets (B,)."""
+    ids, places = [], []
+    for row, (a, b) in enumerate(zip(first.lengths.tolist(), second.lengths.tolist())):
+        ids.append(torch.cat([first.ids[row, :a], second.ids[row, :b]]))
+        later = second.positions[row, :b] + offsets[row]
+        places.append(torch.cat([first.positions[row, :a], later]))
+    return Texts(
+        pad_sequence(ids, batch_first=True),
+        first.lengths + second.lengths,
+        pad_sequence(places, batch_first=True),
+    )
+
+
+def align(
+    model: USLM, texts: Texts, codes: torch.Tensor, frames: torch.Tensor
+) -> Texts:
+    """Place texts where they sound in semantic codes (B, T) of so many frames (B,)."""
+    if model.aligner is None:
+        return texts
+    path = model.aligner.align(texts.ids, texts.lengths, codes, frames)
+    spans = lengths_of(path, frames, texts.ids.shape[1] + 2)
+    return Texts(texts.ids, texts.lengths, centres(spans, frames))
+
+
+def foresee(
+    model: USLM, texts: Texts, prompts: Texts, prompt_frames: torch.Tensor
+) -> Texts:
+    """Place texts where they would sound at the pace of their prompts.
+
+    A prompt whose words are not known tells no pace: tokens take their mean lengths.
+    """
+    if model.aligner is None:
+        return texts
+    usual = model.aligner.expected(prompts.ids, prompts.lengths).sum(dim=1)
+    pace = torch.where(prompts.lengths > 0, prompt_frames / usual, 1.0)
+    spans = model.aligner.expected(texts.ids, texts.lengths)
+    where = centres(spans, pace * spans.sum(dim=1))
+    return Texts(texts.ids, texts.lengths, where)

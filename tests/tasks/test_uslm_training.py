@@ -1,0 +1,147 @@
+"""Real training runs of the USLM: killed and resumed, and in two processes."""
+
+import kaldiio
+import numpy as np
+import pytest
+import torch
+import yaml
+from runs import checkpoint, finish, kill_when, same, train_in_two
+
+LETTERS = ["<blank>", "<unk>", "a", "b", "c", "d", "<sos/eos>"]
+MODEL = {
+    "codebook_size": 8,
+    "d_model": 16,
+    "n_heads": 2,
+    "ar_layers": 1,
+    "nar_layers": 1,
+    "ffn_size": 24,
+}
+TRAINING = {
+    "tts": "uslm",
+    "batch_type": "unsorted",
+    "batch_size": 4,
+    "max_epoch": 2,
+    "seed": 1,
+    "num_workers": 1,
+    "log_interval": 1,
+    "unused_parameters": True,
+    "grad_clip": 1.0,
+    "optim": "adamw",
+    "optim_conf": {"lr": 1.0e-2},
+    "scheduler": "onecyclelr",
+    "scheduler_conf": {"max_lr": 1.0e-2, "total_steps": 8},
+    "best_model_criterion": [["train", "total_count", "max"]],
+    "keep_nbest_models": 2,
+    "use_matplotlib": False,
+    "use_tensorboard": False,
+    "num_att_plot": 0,
+}
+
+
+@pytest.fixture
+def options(tmp_path):
+    """Options of a run on utterances of the given (letters, frames)."""
+
+    def make(output, sizes, model, **changes):
+        generator = np.random.default_rng(0)
+        text, shapes, codes = [], [], {}
+        for number, (letters, frames) in enumerate(sizes):
+            key = f"u{number:02}"
+            text.append(f"{key} {''.join(generator.choice(list('abcd'), letters))}\n")
+            shapes.append(f"{key} {frames},3\n")
+            codes[key] = generator.integers(0, 8, (frames, 3)).astype(np.float32)
+        kaldiio.save_ark(
+            str(tmp_path / "codes.ark"), codes, scp=f"{tmp_path}/codes.scp"
+        )
+        lines = (tmp_path / "codes.scp").read_text().splitlines()
+        places = [line.split()[1] for line in lines]
+        prompts = zip(codes, [*places[1:], places[0]])
+        files = {
+            "text": "".join(text),
+            "shape": "".join(shapes),
+            "prompt.scp": "".join(f"{key} {place}\n" for key, place in prompts),
+            "tokens.txt": "".join(f"{letter}\n" for letter in LETTERS),
+            "train.yaml": yaml.safe_dump(
+                TRAINING | {"tts_conf": MODEL | model} | changes
+            ),
+        }
+        for name, content in files.items():
+            (tmp_path / name).write_text(content)
+        made = ["--config", str(tmp_path / "train.yaml"), "--output_dir", str(output)]
+        made += ["--token_list", str(tmp_path / "tokens.txt"), "--token_type", "char"]
+        data = ["text,text,text", "codes.scp,speech,kaldi_ark"]
+        if model.get("nar_prompt") == "speaker":
+            data.append("prompt.scp,voice,kaldi_ark")
+        for part in ("train", "valid"):
+            for one in data:
+                made += [f"--{part}_data_path_and_name_and_type", f"{tmp_path}/{one}"]
+            made += [f"--{part}_shape_file", str(tmp_path / "shape")]
+        made += ["--odim", "3", "--normalize", "none"]
+        return [*made, "--ngpu", "0", "--resume", "true"]
+
+    return make
+
+
+def test_a_killed_run_resumes_to_the_same_weights(start, options, tmp_path):
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    # All that is drawn in training is drawn here.
+    model = dict(
+        dropout=0.1, code_noise=0.1, text_dropout=0.2, align=True, text_prior=True,
+        rotary=True, nar_prompt="speaker", nar_prompt_frames=5,
+        gradient_checkpointing=True,
+    )  # fmt: skip
+    sizes = [(3 + n % 4, 8 + n % 5) for n in range(16)]
+    log = tmp_path / "killed.log"
+    first = start(log, options(killed, sizes, model), "tts")
+    kill_when("2epoch:train:2-2batch", first, log)
+    halfway = checkpoint(killed)
+    assert halfway["reporter"]["epoch"] == 1
+    # As if it had been killed right after the checkpoint.
+    (killed / "1epoch.pth").unlink()
+    (killed / "latest.pth").unlink()
+    for directory in (whole, killed):
+        log = tmp_path / "run.log"
+        run = start(log, options(directory, sizes, model), "tts")
+        assert finish(run) == [0], log.read_text()[-3000:]
+    assert "The training was resumed" in log.read_text()
+    expected, found = checkpoint(whole), checkpoint(killed)
+    assert not same(halfway["model"], found["model"])
+    for part in ("model", "optimizers", "schedulers"):
+        assert same(expected[part], found[part]), part
+    for name in ("1epoch.pth", "2epoch.pth", "train.total_count.ave.pth"):
+        pair = [torch.load(one / name, weights_only=True) for one in (whole, killed)]
+        assert same(*pair), name
+    assert (killed / "latest.pth").resolve().name == "2epoch.pth"
+    assert not list(killed.glob("*.part"))
+    assert found["model"]["tts.aligner.steps"] == 8
+    figures = expected["reporter"]["stats"][2]["train"]
+    assert {"acc_ar", "acc_ar_top10", "acc_nar_2", "acc_nar_3"} <= set(figures)
+
+
+def test_two_processes_learn_as_one_with_all_their_data(start, options, tmp_path):
+    # Each batch of four has two sizes, one of each for each process. Nothing is drawn
+    # for single utterances.
+    sizes = [(4, 12), (4, 12), (3, 8), (3, 8)] * 4
+    model = dict(
+        dropout=0.0, align=True, align_jitter=0.0, nar_prompt="none",
+        nar_stages="random",
+    )  # fmt: skip
+    changes = dict(
+        optim="sgd", optim_conf={"lr": 0.5, "momentum": 0.9}, scheduler="exponentiallr",
+        scheduler_conf={"gamma": 1.0},
+    )  # fmt: skip
+    one, two = tmp_path / "one", tmp_path / "two"
+    log = tmp_path / "one.log"
+    run = start(log, options(one, sizes, model, **changes), "tts")
+    assert finish(run) == [0], log.read_text()[-3000:]
+    made = options(two, sizes, model, **changes)
+    logs = train_in_two(start, made, tmp_path, task="tts")
+    assert "2epoch:train:4-4batch" in logs[0].read_text()
+    first, second = (torch.load(f"{log}.pth", weights_only=True) for log in logs)
+    alone = checkpoint(one)["model"]
+    assert same(first, second) and same(first, checkpoint(two)["model"])
+    started = torch.load(one / "1epoch.pth", weights_only=True)
+    for name, expected in alone.items():
+        torch.testing.assert_close(first[name], expected, atol=1e-5, rtol=1e-4)
+    assert not same(started, alone)
+    assert alone["tts.aligner.steps"] == first["tts.aligner.steps"] == 8

@@ -1,0 +1,55 @@
+"""Narrow weights: what they are, and that they give nearly the same."""
+
+import pytest
+import torch
+
+from espnet_st.uslm.ar_decoding import Continuation
+from espnet_st.uslm.narrow import LayeredAttention, narrow
+from espnet_st.uslm.transformer import SelfAttention
+
+
+def scores(model):
+    """Cached scores of the AR model, and scores of the NAR model."""
+    text, prompt = torch.tensor([[1, 2, 3]]), torch.tensor([[4, 5, 6]])
+    three = torch.tensor([3])
+    where = torch.arange(3.0)[None]
+    future = Continuation(model.ar, text, three, where, prompt, three, room=2)
+    future.append(torch.tensor([7]))
+    codes = prompt.expand(4, 1, 3)
+    nothing = torch.zeros(1, 3, dtype=torch.bool)
+    stages = torch.tensor([2])
+    return future.logits, model.nar(text, three, where, codes, three, nothing, stages)
+
+
+@pytest.mark.parametrize(("dtype", "error"), [("bfloat16", 0.02), ("int8", 0.04)])
+@torch.no_grad()
+def test_narrow_weights_give_nearly_the_same(model, dtype, error):
+    model.requires_grad_(False)
+    exact = scores(model)
+    weights = sum(p.numel() for p in model.ar.decoder.parameters())
+    narrow(model, dtype)
+    for one, other in zip(exact, scores(model)):
+        assert 0 < (one - other).norm() < error * one.norm()
+    wide = [p for p in model.ar.decoder.parameters() if p.dtype == torch.float32]
+    assert sum(p.numel() for p in wide) < 0.1 * weights
+    assert model.synthesize([torch.tensor([1, 2])], [None], minlenratio=2.0)
+
+
+def test_full_width_changes_nothing(tiny):
+    model = tiny.build()
+    before = [type(module) for module in model.modules()]
+    narrow(model, "float32")
+    assert before == [type(module) for module in model.modules()]
+
+
+def test_attention_is_the_same_with_its_projection_as_a_layer():
+    torch.manual_seed(0)
+    attention, x = SelfAttention(16, 2, 0.5).eval(), torch.randn(2, 5, 16)
+    assert torch.equal(LayeredAttention(attention)(x, None), attention(x, None))
+
+
+def test_other_types_are_refused(tiny):
+    with pytest.raises(ValueError, match="dtype is 'float8': give one of float32"):
+        narrow(tiny.build(), "float8")
+    with pytest.raises(ValueError, match="int8 runs on a CPU, not on meta"):
+        narrow(tiny.build().to("meta"), "int8")

@@ -1,0 +1,354 @@
+"""What is learnt in training: layers, prompts, halves; figures; memory; padding."""
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from espnet_st.uslm.code_forms import start_tables
+from espnet_st.uslm.losses import (
+    code_losses,
+    layer_statistics,
+    mean_loss,
+    statistics,
+    tally,
+)
+from espnet_st.uslm.nar_training import draw_stages, put_before
+
+PAIRS = [(3, 9), (6, 14), (5, 12)]
+
+
+def gradients(model, *inputs, seed=0):
+    """Loss, statistics and gradients of a training step with these draws."""
+    model.zero_grad()
+    torch.manual_seed(seed)
+    loss, stats, _ = model(*inputs)
+    loss.backward()
+    found = {name: p.grad for name, p in model.named_parameters()}
+    return loss.detach(), stats, found
+
+
+# ---- losses and accuracies ----------------------------------------------------------
+
+
+def test_figures_are_those_of_their_definition():
+    torch.manual_seed(0)
+    logits, targets = torch.randn(3, 5, 30), torch.randint(30, (3, 5))
+    targets[0, 2:] = -100
+    targets[2] = -100
+    losses = code_losses(logits, targets)
+    loss, stats = 0.0, statistics("x", tally(logits, targets, losses))
+    first, ten, asked = 0, 0, 0
+    for row, time in [(0, 0), (0, 1), *((1, t) for t in range(5))]:
+        right = targets[row, time]
+        order = logits[row, time].argsort(descending=True).tolist()
+        loss -= logits[row, time].log_softmax(-1)[right]
+        first += order[0] == right
+        ten += right in order[:10]
+        asked += 1
+    assert 0 < ten < asked
+    torch.testing.assert_close(stats["loss_x"], loss / asked)
+    torch.testing.assert_close(mean_loss(losses, targets), loss / asked)
+    assert float(stats["acc_x"]) == pytest.approx(first / asked)
+    assert float(stats["acc_x_top10"]) == pytest.approx(ten / asked)
+
+
+def test_each_row_counts_for_its_layer():
+    sums = torch.tensor([[4.0, 2, 6], [8.0, 6, 6], [1.0, 1, 3], [2.0, 2, 6]])
+    stats = layer_statistics(sums, torch.tensor([3, 1, 3]), 5)
+    assert float(stats["acc_nar_2"]) == 0.5 and float(stats["loss_nar_2"]) == 3.0
+    assert float(stats["acc_nar_4"]) == pytest.approx(0.4)
+    assert float(stats["acc_nar_4_top10"]) == pytest.approx(0.8)
+    assert math.isnan(stats["acc_nar_3"]) and math.isnan(stats["acc_nar_5"])
+    assert float(stats["loss_nar"]) == pytest.approx(20 / 12)
+
+
+def test_training_and_evaluation_report_the_same_figures(model, tiny):
+    batch = tiny.collate(tiny.utterances(PAIRS))
+    names = ["ar", "nar", "nar_2", "nar_3", "nar_4"]
+    expected = {"loss"} | {
+        form.format(name)
+        for name in names
+        for form in ("loss_{}", "acc_{}", "acc_{}_top10")
+    }
+    loss, stats, _ = model(*batch)
+    assert set(stats) == expected
+    assert all(0 <= stats[key] <= 1 for key in stats if key.startswith("acc"))
+    torch.testing.assert_close(stats["loss_ar"] + stats["loss_nar"], loss)
+    assert set(model.train()(*batch)[1]) == expected
+
+
+# ---- layers -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("how", ["turns", "random", "release"])
+def test_layers_are_chosen_as_asked(tiny, how):
+    model = tiny.build()
+    batch = tiny.batch(model, tiny.utterances([(2, 4)] * 5))
+    seen = set()
+    for seed in range(30):
+        torch.manual_seed(seed)
+        passes = [one.tolist() for one in draw_stages(how, batch)]
+        if how == "turns":
+            ((*stages,),) = passes
+            assert [(b - a) % 3 for a, b in zip(stages, stages[1:])] == [1] * 4
+        elif how == "random":
+            ((*stages,),) = passes
+            assert len(set(stages)) == 1
+        else:
+            second, stages = passes
+            assert second == [1] * 5 and len(set(stages)) == 1
+        seen.update(stages)
+    assert seen == ({2, 3} if how == "release" else {1, 2, 3})
+
+
+def test_two_passes_count_alike(tiny):
+    model = tiny.build(nar_stages="release").train()
+    _, stats, _ = gradients(model, *tiny.collate(tiny.utterances(PAIRS)))
+    other = [v for k, v in stats.items() if k in ("loss_nar_3", "loss_nar_4")]
+    other = [value for value in other if not value.isnan()]
+    assert len(other) == 1
+    both = (stats["loss_nar_2"] + other[0]) / 2
+    torch.testing.assert_close(stats["loss_nar"], both)
+
+
+def test_release_needs_a_third_layer():
+    from espnet_st.uslm.uslm import USLM
+
+    with pytest.raises(ValueError, match="release needs 3 codebooks, not 2"):
+        USLM(idim=7, odim=2, d_model=8, n_heads=2, nar_stages="release")
+
+
+# ---- prompts ------------------------------------------------------------------------
+
+
+def test_a_window_of_the_prompt_comes_before_the_utterance(tiny):
+    model = tiny.build()
+    batch = tiny.batch(model, tiny.utterances([(3, 4), (2, 6)]))
+    prompt = torch.arange(4 * 2 * 9).view(4, 2, 9) % 11
+    sizes = torch.tensor([9, 3])
+    for training in (False, True):
+        starts = set()
+        for seed in range(20 if training else 1):
+            torch.manual_seed(seed)
+            joined, mask = put_before(prompt, sizes, batch, 5, training, True)
+            assert joined.lengths.tolist() == [9, 9]
+            assert mask.sum(dim=1).tolist() == [5, 3]
+            assert torch.equal(joined.codes[:, 0, 5:9], batch.codes[:, 0, :4])
+            assert torch.equal(joined.codes[:, 1, 3:9], batch.codes[:, 1])
+            assert torch.equal(joined.codes[:, 1, :3], prompt[:, 1, :3])
+            windows = prompt[:, 0].unfold(1, 5, 1)
+            window = joined.codes[:, 0, :5].unsqueeze(1)
+            starts.add(int((windows == window).all(dim=2).all(dim=0).nonzero()[0]))
+            moved = joined.positions - batch.positions
+            assert (moved == torch.tensor([[5.0], [3.0]])).all()
+        assert starts == (set(range(5)) if training else {0})
+    still, _ = put_before(prompt, sizes, batch, 5, False, False)
+    assert torch.equal(still.positions, batch.positions)
+
+
+@pytest.mark.parametrize("form", ["release", "mini"])
+def test_another_utterance_is_heard_by_the_nar_model_only(tiny, form):
+    model = tiny.build(form, nar_prompt="speaker", nar_prompt_frames=5)
+    inputs = tiny.collate(tiny.utterances(PAIRS))
+    _, _, prompt, sizes = tiny.collate(
+        tiny.utterances([(1, 8), (1, 3), (1, 6)], seed=5)
+    )
+    _, one, _ = model(*inputs, voice=prompt, voice_lengths=sizes)
+    _, other, _ = model(*inputs, voice=(prompt + 1) % 11, voice_lengths=sizes)
+    assert one["loss_ar"] == other["loss_ar"]
+    assert one["loss_nar"] != other["loss_nar"]
+    # Past the window nothing is heard.
+    beyond = prompt.clone()
+    beyond[0, 5:] = (beyond[0, 5:] + 1) % 11
+    _, again, _ = model(*inputs, voice=beyond, voice_lengths=sizes)
+    assert again["loss_nar"] == one["loss_nar"]
+
+
+def test_wrong_or_missing_prompts_are_refused(tiny):
+    model = tiny.build(nar_prompt="speaker")
+    inputs = tiny.collate(tiny.utterances(PAIRS))
+    with pytest.raises(ValueError, match="needs data named voice"):
+        model(*inputs)
+    with pytest.raises(ValueError, match=r"expected \[0, 10\]"):
+        model(*inputs, voice=inputs[2] + 11, voice_lengths=inputs[3])
+
+
+def test_without_prompt_all_frames_count(tiny):
+    model = tiny.build(nar_prompt="none")
+    ((text, codes),) = tiny.utterances([(4, 12)])
+    _, stats, _ = model(*tiny.collate([(text, codes)]))
+    batch = tiny.batch(model, [(text, codes)])
+    nothing = torch.zeros(1, 12, dtype=torch.bool)
+    logits = model.nar(
+        batch.text, batch.text_lengths, batch.positions, batch.codes, batch.lengths,
+        nothing, torch.tensor([2]),
+    )  # fmt: skip
+    expected = F.cross_entropy(logits[0], codes[2])
+    torch.testing.assert_close(stats["loss_nar_3"], expected[None])
+
+
+# ---- conditioning dropout -----------------------------------------------------------
+
+
+def test_dropped_texts_are_blanks_of_the_same_length(model, tiny):
+    batch = tiny.collate(tiny.utterances(PAIRS))
+    blank = (torch.zeros_like(batch[0]), *batch[1:])
+    model.train().requires_grad_(False)
+    if model.aligner is not None:
+        # Both see the same places; otherwise blanks would be aligned too.
+        places = model.place(batch[0], batch[1], batch[2][..., 0].long(), batch[3])
+        model.place = lambda *_: places
+
+    def loss(share, inputs, skip=0):
+        torch.manual_seed(0)
+        torch.rand(skip)  # where the other run drew which texts to drop
+        model.text_dropout = share
+        return model(*inputs)[0]
+
+    dropped = loss(1.0, batch)
+    assert torch.equal(dropped, loss(0.0, blank, skip=3))
+    assert not torch.equal(dropped, loss(0.0, batch, skip=3))
+    model.eval()
+    assert torch.equal(loss(1.0, batch), loss(0.0, batch))
+
+
+def test_a_share_of_texts_is_dropped(tiny, monkeypatch):
+    model = tiny.build(text_dropout=0.3, train="ar").train()
+    seen = []
+    forward = model.ar.forward
+
+    def look(text, *rest):
+        seen.append((text == 0).all(dim=1))
+        return forward(text, *rest)
+
+    monkeypatch.setattr(model.ar, "forward", look)
+    batch = list(tiny.collate(tiny.utterances([(6, 3)] * 100)))
+    batch[0] = batch[0].clamp(min=1)
+    for _ in range(10):
+        model(*batch)
+    assert 0.25 < torch.cat(seen).float().mean() < 0.35
+    model.eval()(*batch)
+    assert not seen[-1].any()
+
+
+# ---- halves -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("half", ["ar", "nar"])
+def test_a_half_is_trained_as_beside_the_other(tiny, half):
+    whole = tiny.build(dropout=0.0, nar_prompt="none").train()
+    alone = tiny.build(train=half, nar_prompt="none").train()
+    state = {k: v for k, v in whole.state_dict().items() if k.startswith(f"{half}.")}
+    alone.load_state_dict(state)
+    batch = tiny.collate(tiny.utterances(PAIRS))
+    _, stats, expected = gradients(whole, *batch)
+    loss, found_stats, found = gradients(alone, *batch)
+    torch.testing.assert_close(loss, stats[f"loss_{half}"])
+    assert set(found_stats) < set(stats)
+    assert all(key == "loss" or f"_{half}" in key for key in found_stats)
+    same = (found_stats[key].equal(stats[key]) for key in found_stats if key != "loss")
+    assert all(same)
+    assert all(
+        found[name] is expected[name] is None
+        or torch.equal(found[name], expected[name])
+        for name in found
+    )
+
+
+@pytest.mark.parametrize("half, missing", [("ar", "NAR"), ("nar", "AR")])
+def test_a_half_does_not_speak(tiny, half, missing):
+    model = tiny.build(train=half)
+    with pytest.raises(ValueError, match=f"has no {missing} model"):
+        model.inference(torch.tensor([1, 2]))
+
+
+# ---- tables from codebooks ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("width", [4, 16, 40])
+def test_tables_start_where_codes_that_sound_alike_are_alike(tiny, width):
+    books = torch.randn(4, 11, width, generator=torch.Generator().manual_seed(1)) + 3
+    model = tiny.build(codebooks=books, codebooks_as="tables")
+    plain = tiny.build()
+    tables = [*model.nar.codes.embeddings, model.ar.audio_embedding]
+    before = [*plain.nar.codes.embeddings, plain.ar.audio_embedding]
+    for table, old, book in zip(tables, before, [*books, books[0]]):
+        started, weight = table.weight[:11].detach(), old.weight.detach()
+        assert float(started.std()) == pytest.approx(float(weight.std()), rel=0.2)
+        if width == 16:
+            centred = book - book.mean(dim=0)
+            ratio = started / centred
+            torch.testing.assert_close(ratio, ratio[:1, :1].expand_as(ratio))
+        if width <= 16:
+            wanted, found = torch.cdist(book, book), torch.cdist(started, started)
+            ratio = found[0, 1] / wanted[0, 1]
+            torch.testing.assert_close(found, ratio * wanted, rtol=1e-3, atol=1e-3)
+    assert torch.equal(model.ar.audio_embedding.weight[11:],
+                       plain.ar.audio_embedding.weight[11:])  # fmt: skip
+    assert model.nar.codes.predict_layers[0].weight is tables[2].weight
+    assert all(table.weight.requires_grad for table in tables)
+
+
+def test_wider_codebooks_keep_most_of_their_distances():
+    torch.manual_seed(0)
+    books, table = torch.randn(1, 50, 256), torch.nn.Embedding(51, 64)
+    start_tables([[table]], books)
+    off = ~torch.eye(50, dtype=torch.bool)
+    wanted = torch.cdist(books[0], books[0])[off]
+    found = torch.cdist(table.weight[:50], table.weight[:50])[off]
+    ratio = found / wanted
+    assert float(ratio.std() / ratio.mean()) < 0.15
+
+
+# ---- memory and padding -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", ["release", "mini"])
+def test_checkpointing_changes_no_gradient(tiny, form):
+    options = dict(dropout=0.1, code_noise=0.2)
+    plain = tiny.build(form, **options).train()
+    again = tiny.build(form, gradient_checkpointing=True, **options).train()
+    batch = tiny.collate(tiny.utterances(PAIRS))
+    loss, stats, expected = gradients(plain, *batch)
+    calls = []
+    again.ar.decoder.layers[0].linear1.register_forward_hook(lambda *_: calls.append(1))
+    found_loss, found_stats, found = gradients(again, *batch)
+    assert len(calls) == 2
+    assert torch.equal(found_loss, loss)
+    assert all(torch.equal(found_stats[k], stats[k]) for k in ("loss", "acc_ar"))
+    for name, gradient in expected.items():
+        assert (gradient is None) == (found[name] is None), name
+        if gradient is not None:
+            torch.testing.assert_close(found[name], gradient, atol=1e-7, rtol=1e-5)
+
+
+@pytest.mark.parametrize("prompt", ["none", "prefix", "speaker"])
+@pytest.mark.parametrize("form", ["release", "mini"])
+def test_padding_gives_no_gradient(tiny, form, prompt):
+    """What stands in the padding changes no loss, figure or gradient by a bit."""
+    seen = []
+    for padding in (0, 3, 6):
+        model = tiny.build(
+            form, nar_prompt=prompt, nar_prompt_frames=7, dropout=0.1, code_noise=0.2
+        ).train()
+        inputs = tiny.collate(tiny.utterances(PAIRS), padding)
+        _, _, *other = tiny.collate(
+            tiny.utterances([(1, 8), (1, 3), (1, 10)], seed=5), padding
+        )
+        if prompt == "speaker":
+            inputs = (*inputs, *other)
+        runs = [gradients(model, *inputs, seed=seed) for seed in range(3)]
+        state = {k: v.clone() for k, v in model.state_dict().items()}
+        seen.append([runs, state])
+    (expected, state), *others = seen
+    for runs, other in others:
+        for (loss, stats, grads), (loss2, stats2, grads2) in zip(expected, runs):
+            assert torch.equal(loss, loss2)
+            for key, value in stats.items():
+                assert torch.equal(value, stats2[key]) or value.isnan(), key
+            for name, gradient in grads.items():
+                same = gradient is grads2[name] is None
+                assert same or torch.equal(gradient, grads2[name]), name
+        assert all(torch.equal(state[key], other[key]) for key in state)
