@@ -71,8 +71,7 @@ class PocketsphinxRecognizer(_Recognizer):
         for path in given.values():
             if not Path(path).is_file():
                 raise NotScored(
-                    f"no {path}; stage 1 of a corpus with its own model makes it, "
-                    "others set language_model: general"
+                    f"no {path}; stage 1 makes it, or set language_model: general"
                 )
         self.decoder = Decoder(**given, cmn="batch", loglevel="FATAL")
 
