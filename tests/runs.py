@@ -52,6 +52,32 @@ def checkpoint(directory):
     return torch.load(directory / "checkpoint.pth", weights_only=False)
 
 
+def kill_after_first_epoch(start, options, directory, until, **more):
+    """Kill a run in its second epoch, and leave as little as a kill can leave."""
+    log = directory.with_suffix(".log")
+    kill_when(f"2epoch:train:{until}", start(log, options, **more), log)
+    halfway = checkpoint(directory)
+    assert halfway["reporter"]["epoch"] == 1
+    # As if it had been killed right after the checkpoint.
+    (directory / "1epoch.pth").unlink()
+    (directory / "latest.pth").unlink()
+    return halfway
+
+
+def check_resumed(whole, killed, halfway):
+    """A resumed run of two epochs left what an uninterrupted one did, bit for bit."""
+    expected, found = checkpoint(whole), checkpoint(killed)
+    assert not same(halfway["model"], found["model"])
+    for part in ("model", "optimizers", "schedulers"):
+        assert same(expected[part], found[part]), part
+    for name in ("1epoch.pth", "2epoch.pth", "train.total_count.ave.pth"):
+        pair = [torch.load(one / name, weights_only=True) for one in (whole, killed)]
+        assert same(*pair), name
+    assert (killed / "latest.pth").resolve().name == "2epoch.pth"
+    assert not list(killed.glob("*.part"))
+    return found
+
+
 def same(a, b):
     """Whether two nested states are equal, bit for bit."""
     if isinstance(a, torch.Tensor):

@@ -8,6 +8,8 @@ from espnet_st.uslm.uslm import USLM
 
 LETTERS = ["<blank>", "<unk>", "a", "b", "c", "<space>", "<sos/eos>"]
 HOP = 320
+PAIRS = [(3, 9), (6, 14), (5, 12)]
+"""Tokens and frames of utterances."""
 CODES = torch.arange(20).view(4, 5) % 11
 SIZE = dict(
     codebook_size=11, d_model=16, n_heads=2, ar_layers=1, nar_layers=1, ffn_size=8
@@ -58,3 +60,13 @@ def never(directory, ends):
     state["tts.ar.decoder.norm.bias"].fill_(1.0)
     state["tts.ar.predict_layer.weight"][11] = 9.0 if ends else -9.0
     torch.save(state, path)
+
+
+def gradients(model, *inputs, seed=0):
+    """Loss, statistics and gradients of a training step with these draws."""
+    model.zero_grad()
+    torch.manual_seed(seed)
+    loss, stats, _ = model(*inputs)
+    loss.backward()
+    found = {name: p.grad for name, p in model.named_parameters()}
+    return loss.detach(), stats, found

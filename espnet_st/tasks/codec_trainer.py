@@ -10,18 +10,16 @@ from __future__ import annotations
 import logging
 import math
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-import torch
 from espnet2.train.distributed_utils import DistributedOption
 from espnet2.train.gan_trainer import GANTrainer, GANTrainerOptions
-from espnet2.train.reporter import Reporter, SubReporter, to_reported_value
+from espnet2.train.reporter import SubReporter, to_reported_value
 
-from espnet_st.tasks.saving import atomic_saves, finish_saving
+from espnet_st.tasks.saving import WholeCheckpoints
 
 
-class CodecTrainer(GANTrainer):
+class CodecTrainer(WholeCheckpoints, GANTrainer):
     """`GANTrainer` with whole checkpoints, and steps without a finite gradient counted.
 
     A step whose gradient is not finite changes no weight, whatever `grad_clip` is; the
@@ -59,25 +57,9 @@ class CodecTrainer(GANTrainer):
         options = replace(
             trainer_options, use_amp=False, grad_clip=clip if clip > 0 else math.inf
         )
-        with atomic_saves():
-            super().run(
-                trainer_options=options, distributed_option=distributed_option, **parts
-            )
-
-    @staticmethod
-    def resume(
-        checkpoint: str | Path, model: torch.nn.Module, reporter: Reporter, **parts: Any
-    ) -> None:
-        """Take up a run from its checkpoint, and write what was still to be written.
-
-        Args:
-            checkpoint: `checkpoint.pth`.
-            model: To be loaded.
-            reporter: To be loaded.
-            parts: Optimizers, schedulers and so on, as ESPnet passes them.
-        """
-        GANTrainer.resume(checkpoint, model=model, reporter=reporter, **parts)
-        finish_saving(checkpoint, model, reporter)
+        super().run(
+            trainer_options=options, distributed_option=distributed_option, **parts
+        )
 
     @classmethod
     def train_one_epoch(

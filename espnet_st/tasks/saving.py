@@ -37,7 +37,7 @@ def atomic_saves() -> Iterator[None]:
         torch.save = save
 
 
-def finish_saving(
+def _finish_saving(
     checkpoint: str | Path, model: torch.nn.Module, reporter: Reporter
 ) -> None:
     """Write what a run that was killed after its checkpoint had still to write.
@@ -59,3 +59,32 @@ def finish_saving(
     if not latest.exists() or not latest.samefile(path):
         latest.unlink(missing_ok=True)
         latest.symlink_to(path.name)
+
+
+class WholeCheckpoints:
+    """To be put before a trainer of ESPnet: a run that is killed leaves whole files."""
+
+    @classmethod
+    def run(cls, **parts: Any) -> None:
+        """Train; model, optimizers, iterators and so on as ESPnet passes them."""
+        with atomic_saves():
+            super().run(**parts)
+
+    @classmethod
+    def resume(
+        cls,
+        checkpoint: str | Path,
+        model: torch.nn.Module,
+        reporter: Reporter,
+        **parts: Any,
+    ) -> None:
+        """Take up a run from its checkpoint, and write what was still to be written.
+
+        Args:
+            checkpoint: `checkpoint.pth`.
+            model: To be loaded.
+            reporter: To be loaded.
+            parts: Optimizers, schedulers and so on, as ESPnet passes them.
+        """
+        super().resume(checkpoint, model=model, reporter=reporter, **parts)
+        _finish_saving(checkpoint, model, reporter)

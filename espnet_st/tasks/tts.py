@@ -8,45 +8,22 @@ in; a step whose gradient is not finite changes no weight.
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 import torch
 from espnet2.tasks.tts import TTSTask, tts_choices
-from espnet2.train.reporter import Reporter
 from espnet2.train.trainer import Trainer
 from espnet2.tts.espnet_model import ESPnetTTSModel
 
-from espnet_st.tasks.saving import atomic_saves, finish_saving
+from espnet_st.tasks.saving import WholeCheckpoints
 from espnet_st.uslm.uslm import USLM
 
 # The processes that ESPnet spawns for several GPUs import this module and no other.
 tts_choices.classes["uslm"] = USLM
 
 
-class USLMTrainer(Trainer):
+class USLMTrainer(WholeCheckpoints, Trainer):
     """`Trainer` with whole checkpoints."""
-
-    @classmethod
-    def run(cls, **parts: Any) -> None:
-        """Train; model, optimizers, iterators and so on as ESPnet passes them."""
-        with atomic_saves():
-            super().run(**parts)
-
-    @staticmethod
-    def resume(
-        checkpoint: str | Path, model: torch.nn.Module, reporter: Reporter, **parts: Any
-    ) -> None:
-        """Take up a run from its checkpoint, and write what was still to be written.
-
-        Args:
-            checkpoint: `checkpoint.pth`.
-            model: To be loaded.
-            reporter: To be loaded.
-            parts: Optimizers, schedulers and so on, as ESPnet passes them.
-        """
-        Trainer.resume(checkpoint, model=model, reporter=reporter, **parts)
-        finish_saving(checkpoint, model, reporter)
 
 
 class USLMModel(ESPnetTTSModel):

@@ -76,18 +76,21 @@ class AutoregressiveModel(nn.Module):
             for table in (self.text_embedding, self.audio_embedding):
                 nn.init.normal_(table.weight, std=d_model**-0.5)
 
-    def _embed_text(self, text, positions):
+    def embed_text(self, text, positions):
+        """Vectors (B, S, D) of text tokens at these positions (B, S)."""
         x = self.text_embedding(text)
         return self.dropout(x) if self.rotary else self.text_position(x, positions)
 
-    def _embed_codes(self, codes, positions):
+    def embed_codes(self, codes, positions):
+        """Vectors (B, T, D) of semantic codes at these positions (B, T)."""
         x = self.audio_embedding(codes)
         return self.dropout(x) if self.rotary else self.audio_position(x, positions)
 
-    def _turn(self, positions):
+    def turn(self, positions):
+        """Rotary positions of (B, T), if the model has such."""
         return rotation(positions, self.decoder.head_size) if self.rotary else None
 
-    def _scores(self, mask, query_positions, text_positions):
+    def scores(self, mask, query_positions, text_positions):
         """Turn a boolean mask (B, 1, n, L) into scores (B, H, n, L) with the prior."""
         if self.prior_slopes is None:
             return mask
@@ -122,7 +125,7 @@ class AutoregressiveModel(nn.Module):
         times = numbers(codes)
         positions = torch.cat([text_positions, times], dim=1)
         x = torch.cat(
-            [self._embed_text(text, text_positions), self._embed_codes(codes, times)], 1
+            [self.embed_text(text, text_positions), self.embed_codes(codes, times)], 1
         )
         seen = F.pad(valid_mask(text_lengths, size), (0, frames))
         mask = seen[:, None, None, :].expand(-1, -1, size + frames, -1).clone()
@@ -131,8 +134,8 @@ class AutoregressiveModel(nn.Module):
         ).tril()
         hidden = self.decoder(
             x,
-            mask=self._scores(mask, positions, text_positions),
-            turn=self._turn(positions),
+            mask=self.scores(mask, positions, text_positions),
+            turn=self.turn(positions),
         )
         last = torch.arange(len(text), device=text.device), text_lengths - 1
         hidden = torch.cat([hidden[last].unsqueeze(1), hidden[:, size:]], dim=1)

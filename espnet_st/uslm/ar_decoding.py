@@ -69,7 +69,7 @@ class Continuation:
         self._step = 0
         frames = torch.arange(room, device=text.device)
         self._times = (prompt_lengths.unsqueeze(1) + frames).float()
-        self._turns = model._turn(self._times)
+        self._turns = model.turn(self._times)
         valid_text = valid_mask(text_lengths, size)
         self._bias = self._make_bias(valid_text, valid_mask(prompt_lengths, heard))
         # Far away is out of sight: the prior adds minus infinity.
@@ -79,11 +79,11 @@ class Continuation:
         mask = mask.expand(-1, -1, size + heard, -1).clone()
         mask[:, :, size:, size:] = torch.ones_like(mask[0, 0, size:, size:]).tril()
         positions = torch.cat([text_positions, times], dim=1)
-        words = model._embed_text(text, text_positions)
+        words = model.embed_text(text, text_positions)
         hidden = model.decoder(
-            torch.cat([words, model._embed_codes(prompt, times)], dim=1),
-            mask=model._scores(mask, positions, text_positions),
-            turn=model._turn(positions),
+            torch.cat([words, model.embed_codes(prompt, times)], dim=1),
+            mask=model.scores(mask, positions, text_positions),
+            turn=model.turn(positions),
             cache=self._cache,
         )
         last = torch.where(
@@ -122,7 +122,7 @@ class Continuation:
         times = self._times[:, step]
         turn = None if self._turns is None else self._turns[:, :, :, step]
         hidden = self._model.decoder(
-            self._model._embed_codes(codes.unsqueeze(1), times),
+            self._model.embed_codes(codes.unsqueeze(1), times),
             mask=self._seen(times),
             turn=turn,
             cache=self._cache,

@@ -18,7 +18,14 @@ from espnet_st.codes import check_codes, pad_codes
 from espnet_st.uslm.ar_decoding import Drawn, generate
 from espnet_st.uslm.positions import valid_mask
 from espnet_st.uslm.sampling import Sampling, other_seed
-from espnet_st.uslm.texts import Texts, align, foresee, join, pad_texts
+from espnet_st.uslm.texts import (
+    Texts,
+    align,
+    check_text,
+    foresee,
+    join,
+    pad_texts,
+)
 
 if TYPE_CHECKING:
     from espnet_st.uslm.uslm import USLM
@@ -257,13 +264,13 @@ def check_request(
         ValueError: As `USLM.synthesize`.
     """
     if text is not None:
-        model.check_text(text[None], torch.tensor([len(text)]))
+        check_text(text[None], torch.tensor([len(text)]), model.idim)
     if prompt is None:
         return
     check_codes(prompt.codes, model.codebook_size, model.n_q)
     frames = prompt.codes.shape[1]
     if frames and prompt.text is not None:
-        model.check_text(prompt.text[None], torch.tensor([len(prompt.text)]))
+        check_text(prompt.text[None], torch.tensor([len(prompt.text)]), model.idim)
     if frames >= model.max_frames:
         raise ValueError(
             f"the prompt has {frames} frames: give fewer than max_frames, "

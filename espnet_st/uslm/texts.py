@@ -1,4 +1,4 @@
-"""Padded texts in decoding: where they sound, or would, and one after another."""
+"""Padded texts: what is refused, where they sound, and one after another."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
-from espnet_st.uslm.alignment import centres, lengths_of
+from espnet_st.uslm.alignment import centres
 from espnet_st.uslm.positions import numbers
 
 if TYPE_CHECKING:
@@ -30,6 +30,21 @@ class Texts:
     def only(self, rows: torch.Tensor) -> Texts:
         """The texts of some rows (B,), boolean, and nothing of the others."""
         return Texts(self.ids, self.lengths * rows, self.positions)
+
+
+def check_text(text: torch.Tensor, lengths: torch.Tensor, vocab_size: int) -> None:
+    """Refuse padded texts (B, S) of which one is empty or not of these tokens.
+
+    Raises:
+        ValueError: Saying which range was expected.
+    """
+    if int(lengths.min()) < 1:
+        raise ValueError("a text is empty: give at least one token")
+    if int(text.min()) < 0 or int(text.max()) >= vocab_size:
+        raise ValueError(
+            f"text tokens lie in [{int(text.min())}, {int(text.max())}]: expected "
+            f"0 to {vocab_size - 1}; is the token list the model's?"
+        )
 
 
 def pad_texts(texts: list[torch.Tensor]) -> Texts:
@@ -59,9 +74,8 @@ def align(
     """Place texts where they sound in semantic codes (B, T) of so many frames (B,)."""
     if model.aligner is None:
         return texts
-    path = model.aligner.align(texts.ids, texts.lengths, codes, frames)
-    spans = lengths_of(path, frames, texts.ids.shape[1] + 2)
-    return Texts(texts.ids, texts.lengths, centres(spans, frames))
+    where = model.aligner.place(texts.ids, texts.lengths, codes, frames)
+    return Texts(texts.ids, texts.lengths, where)
 
 
 def foresee(

@@ -22,6 +22,7 @@ from espnet_st.uslm.nar_training import Lessons, check_choice
 from espnet_st.uslm.positions import numbers
 from espnet_st.uslm.precision import PRECISIONS, precision
 from espnet_st.uslm.text_marks import TextMarks
+from espnet_st.uslm.texts import check_text
 from espnet_st.uslm.training import Utterances, ar_loss, nar_loss
 
 
@@ -201,7 +202,7 @@ class USLM(AbsTTS):
                 a text is empty, or prompts are needed and not given.
         """
         codes = self._codes(feats)
-        self.check_text(text, text_lengths)
+        check_text(text, text_lengths, self.idim)
         if self.text_marks:
             text, text_lengths = self.text_marks.around(text, text_lengths)
         where = self.place(text, text_lengths, codes[0], feats_lengths)
@@ -287,20 +288,6 @@ class USLM(AbsTTS):
                     f"this USLM has no {half.upper()} model, it was trained without: "
                     "join it with one (python -m espnet_st.bin.uslm_join)"
                 )
-
-    def check_text(self, text: torch.Tensor, lengths: torch.Tensor) -> None:
-        """Refuse padded texts (B, S) of which one is empty or not of these tokens.
-
-        Raises:
-            ValueError: Saying which range was expected.
-        """
-        if int(lengths.min()) < 1:
-            raise ValueError("a text is empty: give at least one token")
-        if int(text.min()) < 0 or int(text.max()) >= self.idim:
-            raise ValueError(
-                f"text tokens lie in [{int(text.min())}, {int(text.max())}]: expected "
-                f"0 to {self.idim - 1}; is the token list the model's?"
-            )
 
     def place(
         self,

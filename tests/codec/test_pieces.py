@@ -149,6 +149,29 @@ def test_lstm_rows_are_torchs_lstm(layers, bidirectional, span, columns, monkeyp
         torch.testing.assert_close(ends[:, :, i], torch.stack(end))
 
 
+def test_a_sequence_has_the_same_bits_beside_any_number():
+    """At the release's width: there, matrix products change with their size."""
+    torch.manual_seed(0)
+    weights = [0.03 * torch.randn(4096, 1024) for _ in range(2)]
+    weights += [torch.zeros(4096)] * 2
+    items = [torch.randn(length, 1024) for length in torch.randint(1, 6, (70,))]
+
+    def run(some):
+        outputs = [torch.empty_like(x) for x in some]
+        states = torch.zeros(2, len(some), 1024)
+        recurrence.recur(some, weights, states, outputs, backwards=False)
+        return outputs
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        alone = [run([x])[0] for x in items]
+        for count in (9, 32, 70):
+            assert all(map(torch.equal, run(items[:count]), alone))
+    finally:
+        torch.set_num_threads(threads)
+
+
 @pytest.mark.parametrize("memory", [0.0, 4.0, 20.0])
 def test_windows_of_a_long_signal_read_as_one(memory, monkeypatch):
     """Even when the LSTM forgets so little that every window matters to all."""

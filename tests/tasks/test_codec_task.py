@@ -16,7 +16,8 @@ from espnet2.train.distributed_utils import DistributedOption  # noqa: E402
 
 from espnet_st.codec.speechtokenizer import SpeechTokenizer  # noqa: E402
 from espnet_st.tasks.codec import CodecModel, CodecTask  # noqa: E402
-from espnet_st.tasks.codec_trainer import CodecTrainer, atomic_saves  # noqa: E402
+from espnet_st.tasks.codec_trainer import CodecTrainer  # noqa: E402
+from espnet_st.tasks.saving import atomic_saves  # noqa: E402
 
 CODEC = LOSSES | {
     "dimension": 16,

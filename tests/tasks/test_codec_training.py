@@ -5,7 +5,14 @@ import pytest
 import soundfile
 import torch
 import yaml
-from runs import checkpoint, finish, kill_when, same, train_in_two
+from runs import (
+    check_resumed,
+    checkpoint,
+    finish,
+    kill_after_first_epoch,
+    same,
+    train_in_two,
+)
 from tiny import HUBERT, LOSSES, SPECTRAL
 
 from espnet_st.bin.teacher import main as teacher_command
@@ -97,29 +104,14 @@ def options(tmp_path, teacher):
 def test_a_killed_run_resumes_to_the_same_result(start, options, tmp_path):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     lengths = [24000] * 4
-    log = tmp_path / "killed.log"
-    first = start(log, options(killed, lengths))
-    kill_when("2epoch:train:3-3batch", first, log)
-    halfway = checkpoint(killed)
-    assert halfway["reporter"]["epoch"] == 1
-    # As if it had been killed right after the checkpoint.
-    (killed / "1epoch.pth").unlink()
-    (killed / "latest.pth").unlink()
+    made = options(killed, lengths)
+    halfway = kill_after_first_epoch(start, made, killed, "3-3batch")
     for directory in (whole, killed):
         log = tmp_path / "run.log"
-        assert finish(start(log, options(directory, lengths))) == [0], log.read_text()[
-            -3000:
-        ]
+        run = start(log, options(directory, lengths))
+        assert finish(run) == [0], log.read_text()[-3000:]
     assert "The training was resumed" in log.read_text()
-    expected, found = checkpoint(whole), checkpoint(killed)
-    assert not same(halfway["model"], found["model"])
-    for part in ("model", "optimizers", "schedulers"):
-        assert same(expected[part], found[part]), part
-    for name in ("1epoch.pth", "2epoch.pth", "train.total_count.ave.pth"):
-        pair = [torch.load(one / name, weights_only=True) for one in (whole, killed)]
-        assert same(*pair), name
-    assert (killed / "latest.pth").resolve().name == "2epoch.pth"
-    assert not list(killed.glob("*.part"))
+    found = check_resumed(whole, killed, halfway)
     assert not [name for name in found["model"] if "teacher" in name]
 
 

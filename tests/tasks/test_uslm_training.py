@@ -5,7 +5,14 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from runs import checkpoint, finish, kill_when, same, train_in_two
+from runs import (
+    check_resumed,
+    checkpoint,
+    finish,
+    kill_after_first_epoch,
+    same,
+    train_in_two,
+)
 
 LETTERS = ["<blank>", "<unk>", "a", "b", "c", "d", "<sos/eos>"]
 MODEL = {
@@ -91,30 +98,16 @@ def test_a_killed_run_resumes_to_the_same_weights(start, options, tmp_path):
         gradient_checkpointing=True,
     )  # fmt: skip
     sizes = [(3 + n % 4, 8 + n % 5) for n in range(16)]
-    log = tmp_path / "killed.log"
-    first = start(log, options(killed, sizes, model), "tts")
-    kill_when("2epoch:train:2-2batch", first, log)
-    halfway = checkpoint(killed)
-    assert halfway["reporter"]["epoch"] == 1
-    # As if it had been killed right after the checkpoint.
-    (killed / "1epoch.pth").unlink()
-    (killed / "latest.pth").unlink()
+    made = options(killed, sizes, model)
+    halfway = kill_after_first_epoch(start, made, killed, "2-2batch", task="tts")
     for directory in (whole, killed):
         log = tmp_path / "run.log"
         run = start(log, options(directory, sizes, model), "tts")
         assert finish(run) == [0], log.read_text()[-3000:]
     assert "The training was resumed" in log.read_text()
-    expected, found = checkpoint(whole), checkpoint(killed)
-    assert not same(halfway["model"], found["model"])
-    for part in ("model", "optimizers", "schedulers"):
-        assert same(expected[part], found[part]), part
-    for name in ("1epoch.pth", "2epoch.pth", "train.total_count.ave.pth"):
-        pair = [torch.load(one / name, weights_only=True) for one in (whole, killed)]
-        assert same(*pair), name
-    assert (killed / "latest.pth").resolve().name == "2epoch.pth"
-    assert not list(killed.glob("*.part"))
+    found = check_resumed(whole, killed, halfway)
     assert found["model"]["tts.aligner.steps"] == 8
-    figures = expected["reporter"]["stats"][2]["train"]
+    figures = found["reporter"]["stats"][2]["train"]
     assert {"acc_ar", "acc_ar_top10", "acc_nar_2", "acc_nar_3"} <= set(figures)
 
 

@@ -1,4 +1,4 @@
-"""Voice conversion by the NAR model, as a command."""
+"""Voice conversion by the NAR model, of codes and as a command."""
 
 import pytest
 import soundfile
@@ -51,3 +51,46 @@ def test_the_uslm_belongs_to_the_nar_method(options, tmp_path, capsys):
     with pytest.raises(SystemExit):
         voice_conversion.main([*paths, "--output_dir", str(tmp_path), *options])
     assert "--method nar takes --uslm" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("worded", [True, False])
+def test_conversion_keeps_what_is_said(model, tiny, worded):
+    sources = tiny.utterances([(4, 9), (6, 12), (3, 5)], seed=8)
+    others = tiny.utterances([(2, 6), (5, 10), (4, 7)], seed=9)
+    voices = [Prompt(text, codes) for text, codes in others]
+    semantic = [codes[0] for _, codes in sources]
+    texts = [text if worded else None for text, _ in sources]
+    voices[1] = Prompt(None, voices[1].codes)
+    together = revoice(model, semantic, texts, voices)
+    for i in range(3):
+        assert together[i].shape == (4, len(semantic[i]))
+        assert together[i][0].equal(semantic[i])
+        alone = revoice(model, semantic[i : i + 1], texts[i : i + 1], voices[i : i + 1])
+        assert together[i].equal(alone[0])
+    others = revoice(model, semantic, texts, voices[::-1])
+    assert not others[0].equal(together[0])
+
+
+def test_conversion_refuses_what_it_cannot_convert(tiny):
+    model, codes = tiny.build(max_frames=12), torch.zeros(4, 6, dtype=torch.long)
+    voice = Prompt(None, codes)
+    for semantic, prompt, message in (
+        (codes[0, :0], voice, "0 frames in a voice of 6"),
+        (codes[0], Prompt(None, codes[:, :0]), "6 frames in a voice of 0"),
+        (torch.zeros(7, dtype=torch.long), voice, "together at most max_frames, 12"),
+        (codes[0] + 11, voice, r"expected \[0, 10\]"),
+        (codes[0], Prompt(None, codes[:3]), "3 layers; expected 4"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            revoice(model, [semantic], [None], [prompt])
+
+
+def test_conversion_takes_the_nar_model_only(tiny):
+    ((text, source), (said, voice)) = tiny.utterances([(4, 9), (3, 6)])
+    given = [source[0]], [text], [Prompt(said, voice)]
+    whole, half = tiny.build(), tiny.build(train="nar", seed=5)
+    state = whole.state_dict()
+    half.load_state_dict({key: state[key] for key in half.state_dict()})
+    assert revoice(half, *given)[0].equal(revoice(whole, *given)[0])
+    with pytest.raises(ValueError, match="has no NAR model"):
+        revoice(tiny.build(train="ar"), *given)
