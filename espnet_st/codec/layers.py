@@ -13,7 +13,7 @@ from torch.nn.functional import conv2d, linear
 from torch.nn.utils import parametrize
 from torch.nn.utils.parametrizations import weight_norm
 
-from espnet_st.codec.pieces import Delay, Flow, Padding, Trim
+from espnet_st.codec.pieces import Flow, Padding, Trim
 
 
 class Conv1d(nn.Module):
@@ -52,34 +52,38 @@ class Conv1d(nn.Module):
     def forward(self, x: Tensor, flow: Flow | None = None) -> Tensor:
         """Convolve (B, C, T)."""
         x = self.padding(x, flow)
-        if flow is None:
-            return self.conv(x)
-        if x.shape[-1] == 0:
-            return x.new_zeros(x.shape[0], self.conv.out_channels, 0)
-        if self.conv.kernel_size == (1,):
-            return linear(x.mT, self.conv.weight[:, :, 0], self.conv.bias).mT
-        half = x.dtype == torch.bfloat16
-        # Strided ones of few channels come out wrong from AMX (pytorch issue 169688).
-        wrong = half and self.padding.stride > 1 and x.shape[1] < 64
-        if wrong or (not half and x.numel() < self.conv.weight.numel()):
-            return self._by_taps(x)
-        # In two dimensions torch keeps a layout with a frame's channels side by side.
+        return self.conv(x) if flow is None else self.of_piece(x)
+
+    def of_piece(self, x: Tensor) -> Tensor:
+        """Convolve a piece (1, C, t) that has its padding."""
         conv = self.conv
+        if x.shape[-1] == 0:
+            return x.new_zeros(1, conv.out_channels, 0)
+        # Strided ones of few channels come out wrong from AMX (pytorch issue 169688).
+        half = x.dtype == torch.bfloat16
+        wrong = half and self.padding.stride > 1 and x.shape[1] < 64
+        if wrong or conv.kernel_size == (1,) or x.numel() < conv.weight.numel():
+            return self._by_rows(x)
+        # In two dimensions torch keeps a layout with a frame's channels side by side.
         stride, dilation = (1, *conv.stride), (1, *conv.dilation)
         x, weight = x[:, :, None], conv.weight[:, :, None]
         return conv2d(x, weight, conv.bias, stride, dilation=dilation)[:, :, 0]
 
-    def _by_taps(self, x: Tensor) -> Tensor:
-        """Convolve as a sum over taps: faster where the weights outweigh the frames."""
-        (stride,), (dilation,) = self.conv.stride, self.conv.dilation
-        frames = (x.shape[-1] - self.padding.span) // stride + 1
-        rows = x[0].t()
-        out = self.conv.bias.repeat(frames, 1)
-        for tap, weight in enumerate(self.conv.weight.unbind(2)):
-            start = tap * dilation
-            stop = start + (frames - 1) * stride + 1
-            out.addmm_(rows[start:stop:stride], weight.t())
-        return out.t()[None]
+    def _by_rows(self, x: Tensor) -> Tensor:
+        """As one matrix product: faster where the weights outweigh the frames."""
+        span, stride = self.padding.span, self.padding.stride
+        taps = x[0].t().unfold(0, span, stride)[..., :: self.conv.dilation[0]]
+        rows = linear(
+            taps.mT.flatten(1), self.conv.weight.mT.flatten(1), self.conv.bias
+        )
+        return rows.t()[None]
+
+
+def pointwise_sum(first: Conv1d, x: Tensor, second: Conv1d, y: Tensor) -> Tensor:
+    """`first(x) + second(y)` of pieces (1, C, t), both convolutions of one tap."""
+    bias = first.conv.bias + second.conv.bias
+    rows = torch.addmm(bias, x[0].t(), first.conv.weight[:, :, 0].t())
+    return rows.addmm_(y[0].t(), second.conv.weight[:, :, 0].t()).t()[None]
 
 
 class ConvTranspose1d(nn.Module):
@@ -121,13 +125,6 @@ class ConvTranspose1d(nn.Module):
         out = out.view(-1, self.conv.out_channels).t()[None]
         right = self.right if self.padding.right else 0
         return flow.state(self, lambda: Trim(left, right))(out, flow.last)
-
-
-def add_delayed(owner: nn.Module, x: Tensor, late: Tensor, flow: Flow | None) -> Tensor:
-    """`x` + `late`, two branches of the layer `owner`, of which one lags behind."""
-    if flow is not None:
-        x = flow.state(owner, Delay)(x, late.shape[-1])
-    return x + late
 
 
 class Snake(nn.Module):

@@ -74,6 +74,13 @@ class Padding:
             return x[..., :: self.stride] if self.stride > 1 else x
         return flow.state(self, lambda: _Past(self)).cut(x, flow.last)
 
+    def middle(self, padded: Tensor, count: int) -> Tensor:
+        """Of a padded piece, the `count` frames that its output frames stand at.
+
+        Only without a stride.
+        """
+        return padded[..., self.left : self.left + count]
+
     def extend(self, x: Tensor, left: int, right: int) -> Tensor:
         """Continue (B, C, T) on both sides.
 
@@ -167,20 +174,6 @@ class Trim:
         drop = min(self.left, x.shape[-1])
         self.left -= drop
         return x[..., drop : x.shape[-1] - (self.right if last else 0)]
-
-
-class Delay:
-    """Holds a signal back until another one has got as far."""
-
-    def __init__(self) -> None:
-        self.kept: Tensor | None = None
-
-    def __call__(self, x: Tensor, count: int) -> Tensor:
-        """Take the next piece (B, C, t) and give the next `count` frames."""
-        if self.kept is not None:
-            x = cat_frames([self.kept, x])
-        self.kept = x[..., count:].clone() if count < x.shape[-1] else None
-        return x[..., :count]
 
 
 def run(

@@ -16,10 +16,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import linear
 
-BLOCK = 8
-"""Columns of a step's matrix product are a multiple of this."""
-COLUMNS = 32
-"""And so many at most: more make a step longer, not faster per signal."""
+COLUMNS = 8, 16, 32
+"""How many columns a step's matrix product may have."""
 SLABS = 32
 """Parts of the weights that are multiplied on their own, while they are at hand."""
 SPAN = 128
@@ -44,6 +42,20 @@ class Block:
     column: int
     enters: bool
     leaves: bool
+
+
+def choose_columns(lengths: Sequence[int]) -> int:
+    """How many columns take the least time.
+
+    The steps are as many as the longest sequence has frames, or more if the columns are
+    few; one takes as long as reading the weights and computing the columns, where the
+    weights weigh about as much as eight columns.
+    """
+
+    def cost(columns: int) -> int:
+        return max(max(lengths), -(-sum(lengths) // columns)) * (8 + columns)
+
+    return min(COLUMNS, key=cost)
 
 
 def plan(
@@ -95,8 +107,7 @@ def recur(
     of_input, of_state, bias_input, bias_state = weights
     bias = bias_input + bias_state
     lengths, width = list(map(len, items)), of_state.shape[1]
-    # No more than the others need to be done when the longest is.
-    columns = min(-(-sum(lengths) // (max(lengths) * BLOCK)) * BLOCK, COLUMNS)
+    columns = choose_columns(lengths)
     starting, ending = plan(lengths, columns, backwards)
     # A sequence is a column here: so the product is more than twice as fast.
     states = states.mT  # (2, C, items)

@@ -7,7 +7,7 @@ from math import prod
 
 from torch import Tensor, nn
 
-from espnet_st.codec.layers import Conv1d, ConvTranspose1d, activation, add_delayed
+from espnet_st.codec.layers import Conv1d, ConvTranspose1d, activation, pointwise_sum
 from espnet_st.codec.pieces import Flow
 from espnet_st.codec.recurrent import ResidualLSTM
 
@@ -38,8 +38,14 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor, flow: Flow | None = None) -> Tensor:
         """(B, C, T) to (B, C, T)."""
-        hidden = self.conv2(self.act2(self.conv1(self.act1(x), flow)), flow)
-        return add_delayed(self, self.shortcut(x, flow), hidden, flow)
+        if flow is None:
+            hidden = self.act2(self.conv1(self.act1(x)))
+            return self.shortcut(x) + self.conv2(hidden)
+        # Zeros and mirror images stay what they are in an activation.
+        padded = self.conv1.padding(x, flow)
+        hidden = self.act2(self.conv1.of_piece(self.act1(padded)))
+        middle = self.conv1.padding.middle(padded, hidden.shape[-1])
+        return pointwise_sum(self.shortcut, middle, self.conv2, hidden)
 
 
 def residual_blocks(

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from torch.nn.functional import fold
 from torchaudio.functional import melscale_fbanks
 
-from espnet_st.codec.layers import add_delayed
 from espnet_st.codec.pieces import Flow, Layer, Padding, Trim
 from espnet_st.codec.recurrent import ResidualLSTM
 
@@ -36,7 +35,10 @@ class FrameConv(nn.Conv1d):
 
     def forward(self, x: Tensor, flow: Flow | None = None) -> Tensor:
         """(B, in_channels, T) to (B, out_channels, T)."""
-        x = self.around(x, flow)
+        return self.of_padded(self.around(x, flow))
+
+    def of_padded(self, x: Tensor) -> Tensor:
+        """Convolve what has its padding."""
         if x.shape[-1] == 0:
             return x.new_zeros(x.shape[0], self.out_channels, 0)
         return super().forward(x)
@@ -61,9 +63,11 @@ class ConvNeXtBlock(nn.Module):
 
     def forward(self, x: Tensor, flow: Flow | None = None) -> Tensor:
         """(B, C, T) to (B, C, T)."""
-        hidden = self.depthwise(x, flow).transpose(1, 2)  # (B, T, C)
+        padded = self.depthwise.around(x, flow)
+        hidden = self.depthwise.of_padded(padded).transpose(1, 2)  # (B, T, C)
         hidden = self.narrow(nn.functional.gelu(self.wide(self.norm(hidden))))
-        return add_delayed(self, x, (self.scale * hidden).transpose(1, 2), flow)
+        middle = self.depthwise.around.middle(padded, hidden.shape[1])
+        return middle + (self.scale * hidden).transpose(1, 2)
 
 
 class Backbone(nn.Module):

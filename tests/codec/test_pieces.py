@@ -132,7 +132,9 @@ def make_lstm(layers, bidirectional, memory=0.0):
 
 @pytest.mark.parametrize("layers", [1, 2, 3])
 @pytest.mark.parametrize("bidirectional", [False, True])
-@pytest.mark.parametrize(("span", "columns"), [(4, 16), (128, 16), (5, 2), (128, 1)])
+@pytest.mark.parametrize(
+    ("span", "columns"), [(4, [16]), (128, [16]), (5, [2]), (128, [1])]
+)
 def test_lstm_rows_are_torchs_lstm(layers, bidirectional, span, columns, monkeypatch):
     """Whatever the blocks of frames, and however many columns share the sequences."""
     monkeypatch.setattr(recurrence, "SPAN", span)
