@@ -18,6 +18,7 @@ from espnet2.gan_tts.hifigan.hifigan import (
 from torch import Tensor, nn
 from torch.nn.utils import weight_norm
 
+from espnet_st.codec.grouped_conv import GroupedConv1d
 from espnet_st.codec.losses import Judgement
 
 
@@ -77,6 +78,9 @@ class Discriminators(nn.Module):
             },
             follow_official_norm=official,
         )
+        for layer in self.msd.modules():
+            if isinstance(layer, nn.Conv1d) and layer.groups > 1:
+                layer.__class__ = GroupedConv1d
         if official:
             for judge in self.mpd.discriminators:
                 channels = judge.output_conv.in_channels
