@@ -25,9 +25,9 @@ from espnet_st.codes import CodesReader, check_codes
 
 PIECE = 100
 """Frames of a signal that are in work at once; bounds the memory."""
-ABREAST = 64
+ABREAST = 128
 """Signals that run together."""
-ABREAST_FRAMES = 20000
+ABREAST_FRAMES = 30000
 """Frames that they have together, about, unless one has more."""
 
 

@@ -58,6 +58,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--codec_exp", type=Path, required=True, help="trained codec")
     parser.add_argument("--baseline_exp", type=Path, help="codec without distillation")
     parser.add_argument("--uslm_exp", type=Path, help="trained USLM")
+    parser.add_argument("--valle_exp", type=Path, help="USLM on the baseline's codes")
     parser.add_argument("--dump_dir", type=Path, default="dump", help="of stages 2, 5")
     parser.add_argument("--data_dir", type=Path, default="data", help="of stage 1")
     parser.add_argument(
@@ -102,6 +103,7 @@ def read_recipe(args: argparse.Namespace) -> Recipe:
         codec_exp=args.codec_exp,
         baseline_exp=args.baseline_exp,
         uslm_exp=args.uslm_exp,
+        valle_exp=args.valle_exp,
         dump_dir=args.dump_dir,
         data_dir=args.data_dir,
         train_set=args.train_set,

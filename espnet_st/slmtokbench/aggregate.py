@@ -8,7 +8,7 @@ import numpy as np
 
 from espnet_st.slmtokbench.scorer import Measurements
 from espnet_st.slmtokbench.speaker import cosine, paired_similarity, voice_contrast
-from espnet_st.slmtokbench.wer import corpus_wer
+from espnet_st.slmtokbench.wer import corpus_wer, wer_difference
 
 Rows = Mapping[tuple[str, str], Measurements]
 
@@ -29,6 +29,17 @@ def word_errors(
         {key: value["hypothesis"] for key, value in values.items()},
         seed,
     )
+
+
+def word_error_difference(
+    row: Measurements, other: Measurements, seed: int
+) -> dict[str, float]:
+    """How far the word error rate of `row` lies above that of `other`."""
+    references = {k: v["reference"] for k, v in (row.values | other.values).items()}
+    heard = [
+        {k: v["hypothesis"] for k, v in one.values.items()} for one in (row, other)
+    ]
+    return wer_difference(references, *heard, seed)
 
 
 def mean(values: Mapping[str, float]) -> float | None:

@@ -47,6 +47,7 @@ def list_conditions(
     codec_exp: Path,
     baseline_exp: Path | None,
     uslm_exp: Path | None,
+    valle_exp: Path | None,
     test_dir: Path,
     test_set: str,
     n_q: int,
@@ -57,6 +58,7 @@ def list_conditions(
         codec_exp: experiment of SpeechTokenizer.
         baseline_exp: of the codec without distillation, or None.
         uslm_exp: of USLM, or None.
+        valle_exp: of VALL-E, or None.
         test_dir: formatted test set, with `zeroshot` and `conversion` inside.
         test_set: its name.
         n_q: layers of the codec.
@@ -77,16 +79,18 @@ def list_conditions(
             conditions.append(
                 Condition(f"{key}_{part}", model, tokens, "resynthesis", scp, text)
             )
+    zeroshot, conversion = test_dir / "zeroshot", test_dir / "conversion"
+    for key, model, tokens, exp in (
+        ("uslm", "USLM", "SpeechTokenizer", uslm_exp),
+        ("valle", "VALL-E", "EnCodec-style", valle_exp),
+    ):
+        if exp is not None:
+            scp = exp / "decode_zeroshot" / test_set / "wav.scp"
+            text = zeroshot / "text"
+            conditions.append(Condition(key, model, tokens, "tts", scp, text))
     if uslm_exp is not None:
-        zeroshot = test_dir / "zeroshot"
-        scp = uslm_exp / "decode_zeroshot" / test_set / "wav.scp"
-        conditions += [
-            Condition("uslm", "USLM", "SpeechTokenizer", "tts", scp, zeroshot / "text"),
-            Condition(
-                "prompt", "Prompt", "", "voice", zeroshot / "prompt_wav.scp", None
-            ),
-        ]
-    conversion = test_dir / "conversion"
+        scp = zeroshot / "prompt_wav.scp"
+        conditions.append(Condition("prompt", "Prompt", "", "voice", scp, None))
     for last in sorted({2, min(4, n_q), n_q}):
         part = "rvq2" if last == 2 else f"rvq2_{last}"
         scp = codec_exp / f"decode_vc_{part}" / test_set / "wav.scp"
@@ -95,6 +99,12 @@ def list_conditions(
             Condition(
                 f"vc_{part}", "RVQ-1", tokens, "conversion", scp, conversion / "text"
             )
+        )
+    if uslm_exp is not None:
+        scp = uslm_exp / "decode_vc_nar" / test_set / "wav.scp"
+        text = conversion / "text"
+        conditions.append(
+            Condition("vc_nar", "RVQ-1", "USLM's NAR", "conversion", scp, text)
         )
     for key, name in (("source", "wav.scp"), ("reference", "ref_wav.scp")):
         conditions.append(

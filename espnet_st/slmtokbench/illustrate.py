@@ -26,7 +26,10 @@ CURVES = {
         "dead_codes_rvq1",
         "discriminator_loss",
     ),
-    "uslm": ("loss", "loss_ar", "loss_nar", "acc_ar", "acc_ar_top10", "acc_nar"),
+    "uslm": (
+        *("loss", "loss_ar", "loss_nar", "acc_ar", "acc_ar_top10", "acc_nar"),
+        *(f"acc_nar_{layer}" for layer in range(2, 9)),
+    ),
     "teacher": ("loss", "per"),
 }
 

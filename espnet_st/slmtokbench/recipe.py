@@ -17,6 +17,7 @@ class Recipe:
         codec_exp: experiment of SpeechTokenizer.
         baseline_exp: of the same codec without distillation, or None.
         uslm_exp: of USLM, or None.
+        valle_exp: of VALL-E, the USLM on the baseline's codes, or None.
         dump_dir: holds `raw/<set>` and the codes.
         data_dir: holds `lm` and the sets as stage 1 wrote them.
         train_set, valid_set, test_set: names of sets.
@@ -26,6 +27,7 @@ class Recipe:
     codec_exp: Path
     baseline_exp: Path | None
     uslm_exp: Path | None
+    valle_exp: Path | None
     dump_dir: Path
     data_dir: Path
     train_set: str

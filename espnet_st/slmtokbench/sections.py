@@ -71,6 +71,8 @@ def make_sections(
         experiments["the baseline"] = ("codec", recipe.baseline_exp)
     if recipe.uslm_exp is not None:
         experiments["USLM"] = ("uslm", recipe.uslm_exp)
+    if recipe.valle_exp is not None:
+        experiments["VALL-E"] = ("uslm", recipe.valle_exp)
 
     sections = [
         Section(

@@ -13,6 +13,7 @@ from espnet_st.slmtokbench.aggregate import (
     mean,
     same_voice_similarity,
     similarity,
+    word_error_difference,
     word_errors,
 )
 from espnet_st.slmtokbench.conditions import (
@@ -67,6 +68,7 @@ def score_speech(
         recipe.codec_exp,
         recipe.baseline_exp,
         recipe.uslm_exp,
+        recipe.valle_exp,
         recipe.test_dir,
         recipe.test_set,
         n_q,
@@ -130,7 +132,8 @@ def speech_figures(
         Condition key to `model`, `tokens`, `kind` and, where measured, `wer`, `sim`
         (to the original, the prompt or the reference), `sim_source`, `contrast`, and
         the means of the quality scorers. The ground truth also has `zeroshot` and
-        `conversion`, its figures as a row of those tables.
+        `conversion`, its figures as a row of those tables, and VALL-E
+        `wer_above_uslm`.
     """
     recognizer = first_scored(config.recognizers, scores.rows)
     encoder = first_scored(config.speaker_encoders, scores.rows)
@@ -162,6 +165,9 @@ def speech_figures(
             if scored is not None:
                 row[name] = mean(scored.values)
         figures[condition.key] = row
+    pair = [scores.rows.get((recognizer, key)) for key in ("valle", "uslm")]
+    if all(pair) and pair[0].values.keys() & pair[1].values.keys():
+        figures["valle"]["wer_above_uslm"] = word_error_difference(*pair, config.seed)
     if "groundtruth" in figures:
         _add_ground_truth(figures, scores, recipe, config, recognizer, encoder)
     return figures

@@ -100,7 +100,7 @@ def benchmark_table(rows: Sequence[Mapping]) -> Table:
 
 
 def zeroshot_table(rows: Sequence[Mapping]) -> Table:
-    """Table 4. Rows hold `wer`, `sim` and `contrast`."""
+    """Table 4. Rows hold `wer`, `sim`, `contrast`, VALL-E's also `wer_above_uslm`."""
     columns = (
         "Model",
         "Tokenizer",
@@ -126,7 +126,26 @@ def zeroshot_table(rows: Sequence[Mapping]) -> Table:
                 number(contrast, "nearest", 0),
             )
         )
-    return Table("Table 4. Zero-shot text-to-speech", columns, lines)
+    notes = [
+        comparison("VALL-E", "USLM", row["wer_above_uslm"])
+        for row in rows
+        if "wer_above_uslm" in row
+    ]
+    return Table("Table 4. Zero-shot text-to-speech", columns, lines, notes)
+
+
+def comparison(model: str, other: str, above: Mapping) -> str:
+    """What a paired comparison of word error rates says, in words."""
+    low, high = above["low"], above["high"]
+    if low <= 0 <= high:
+        verdict = f"neither {model} nor {other} is better for certain"
+    else:
+        verdict = f"{other if low > 0 else model} is better"
+    return (
+        f"By word errors {verdict}: {model}'s rate less {other}'s is "
+        f"{above['points']:.1f} points (95 %: {low:.1f} to {high:.1f}, paired "
+        f"bootstrap over {above['utterances']} utterances)."
+    )
 
 
 def conversion_table(rows: Sequence[Mapping]) -> Table:

@@ -85,7 +85,7 @@ def corpus_wer(
     total = sum(errors, Errors())
     if total.words == 0:
         raise ValueError("No reference words to score against.")
-    low, high = _bootstrap(errors, seed)
+    low, high = _bootstrap([(e.total, e.words) for e in errors], seed)
     return {
         "wer": 100.0 * total.total / total.words,
         "low": low,
@@ -95,13 +95,58 @@ def corpus_wer(
     }
 
 
+def wer_difference(
+    references: dict[str, str],
+    hypotheses: dict[str, str],
+    others: dict[str, str],
+    seed: int = 0,
+) -> dict[str, float]:
+    """How far one system's word error rate lies above another's.
+
+    Both are resampled together (paired bootstrap; Bisani and Ney, 2004), so that the
+    difficulty of an utterance does not widen the interval.
+
+    Args:
+        references: utterance id to words.
+        hypotheses: of one system; utterances that both have are compared.
+        others: of the other system.
+        seed: of the bootstrap.
+
+    Returns:
+        `points`, and `low` and `high` of its 95 % interval, in per cent of words;
+        `utterances`.
+
+    Raises:
+        ValueError: nothing to compare.
+    """
+    keys = sorted(set(hypotheses) & set(others))
+    pairs = [
+        tuple(
+            count_errors(references[key].split(), said[key].split())
+            for said in (hypotheses, others)
+        )
+        for key in keys
+    ]
+    words = sum(one.words for one, _ in pairs)
+    if words == 0:
+        raise ValueError("No reference words that both systems were heard on.")
+    counts = [(one.total - other.total, one.words) for one, other in pairs]
+    low, high = _bootstrap(counts, seed)
+    return {
+        "points": 100.0 * sum(more for more, _ in counts) / words,
+        "low": low,
+        "high": high,
+        "utterances": len(keys),
+    }
+
+
 def _bootstrap(
-    errors: list[Errors], seed: int, draws: int = 1000
+    counts: list[tuple[int, int]], seed: int, draws: int = 1000
 ) -> tuple[float, float]:
-    """2.5th and 97.5th percentile of the WER over resampled utterances."""
-    counts = np.array([(e.total, e.words) for e in errors], dtype=np.float64)
-    picks = np.random.default_rng(seed).integers(len(errors), size=(draws, len(errors)))
-    sums = counts[picks].sum(axis=1)
+    """2.5th and 97.5th percentile of errors per 100 words over resampled utterances."""
+    table = np.array(counts, dtype=np.float64)
+    picks = np.random.default_rng(seed).integers(len(table), size=(draws, len(table)))
+    sums = table[picks].sum(axis=1)
     rates = 100.0 * sums[:, 0] / np.maximum(sums[:, 1], 1.0)
     low, high = np.percentile(rates, [2.5, 97.5])
     return float(low), float(high)

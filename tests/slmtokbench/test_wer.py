@@ -1,6 +1,11 @@
 import pytest
 
-from espnet_st.slmtokbench.wer import Errors, corpus_wer, count_errors
+from espnet_st.slmtokbench.wer import (
+    Errors,
+    corpus_wer,
+    count_errors,
+    wer_difference,
+)
 
 
 @pytest.mark.parametrize(
@@ -42,3 +47,26 @@ def test_equal_errors_everywhere_leave_no_interval():
 def test_a_hypothesis_without_reference_is_refused():
     with pytest.raises(ValueError, match="no reference text, e.g. w"):
         corpus_wer({"u": "A"}, {"w": "A"})
+
+
+def test_paired_difference():
+    """Two systems fail on the same hard utterances: only their difference counts."""
+    references = {f"u{i}": "A B C D" for i in range(60)}
+    worse, better = (
+        {key: hard if i % 2 else easy for i, key in enumerate(references)}
+        for hard, easy in (("X X X X", "X B C D"), ("X X X D", "A B C D"))
+    )
+    found = wer_difference(references, worse, better)
+    assert found == {"points": 25.0, "low": 25.0, "high": 25.0, "utterances": 60}
+    turned = wer_difference(references, better, worse)
+    assert (turned["points"], turned["low"]) == (-25.0, -25.0)
+    alone = corpus_wer(references, worse)
+    assert alone["high"] - alone["low"] > 10
+
+
+def test_paired_difference_is_over_common_utterances():
+    references = {"u1": "A B", "u2": "C D", "u3": "E F"}
+    found = wer_difference(references, {"u1": "A X", "u2": "C D"}, {"u1": "A B"})
+    assert (found["points"], found["utterances"]) == (50.0, 1)
+    with pytest.raises(ValueError, match="both systems"):
+        wer_difference(references, {"u1": "A"}, {"u3": "E"})

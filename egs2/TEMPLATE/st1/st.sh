@@ -22,7 +22,7 @@ Options [default]:"
 stage=1          # first stage
 stop_stage=8     # last stage
 smoke=false      # a few utterances and steps, to see that all stages run
-baseline=false   # train and score a codec without distillation beside the other one
+baseline=false   # beside it a codec without distillation, and VALL-E: the USLM on its codes
 codec_only=false # leave out stage 6 and what needs its model
 local_data_opts= # options for local/data.sh
 
@@ -187,6 +187,9 @@ each_codec() {
     fi
 }
 
+# lm_of CODEC_EXP: directory of the USLM on the codes of a codec; the baseline's is VALL-E
+lm_of() { printf '%s' "${uslm_exp}${1#"${codec_exp}"}"; }
+
 train_codec() {
     local name=$1 exp=$2
     shift 3
@@ -232,19 +235,20 @@ tokenize() {
 
 stage_5() { each_codec tokenize; }
 
-# train_uslm NAME EXP ARGS...: with what stage 6 found out
-train_uslm() {
+# fit_lm NAME EXP ARGS...: with what train_lm found out
+fit_lm() {
     local name=$1 exp=$2
     shift 2
     fit "${name}" "${exp}" espnet_st.bin.tts_train "${train}" "${valid}" \
         "${stats}" "text_shape.${token_type} speech_shape" "${data}" ${uslm_opts} "$@"
 }
 
-stage_6() {
-    [ "${codec_only}" = false ] || return 0
-    local train=${dumpdir}/codes/${train_set} valid=${dumpdir}/codes/${valid_set}
-    local stats=${expdir}/uslm_stats data="text,text,text codes.scp,speech,kaldi_ark" part n_q
-    need 3 "${token_list}"
+train_lm() {
+    local name=USLM codec=$2 train=$3/${train_set} valid=$3/${valid_set} exp stats part n_q
+    local data="text,text,text codes.scp,speech,kaldi_ark"
+    [ "$1" = codec ] || name=VALL-E
+    exp=$(lm_of "${codec}")
+    stats=${expdir}/uslm_stats${codec#"${codec_exp}"}
     need 5 "${train}/.done" "${valid}/.done"
     n_q=$("${python}" -c "from espnet_st.codes import CodesReader
 codes = CodesReader('${valid}/codes.scp')
@@ -257,23 +261,28 @@ print(len(codes[next(iter(codes))]))")
         for part in "${train}" "${valid}"; do "${python}" scripts/make_prompts.py "${part}"; done
         data+=" prompt.scp,voice,kaldi_ark"
     fi
-    collect_stats USLM "${stats}" espnet_st.bin.tts_train "${train}" "${valid}" text "${data}" \
+    collect_stats "${name}" "${stats}" espnet_st.bin.tts_train "${train}" "${valid}" text "${data}" \
         ${uslm_opts}
     for part in train valid; do
         awk -v n="$(wc -l <"${token_list}")" '{ print $0 "," n }' "${stats}/${part}/text_shape" \
             >"${stats}/${part}/text_shape.${token_type}"
     done
     if [ "${uslm_apart}" = true ]; then
-        train_uslm "USLM AR" "${uslm_exp}_ar" --tts_conf train=ar ${ar_args}
-        train_uslm "USLM NAR" "${uslm_exp}_nar" --tts_conf train=nar ${nar_args}
-        "${python}" -m espnet_st.bin.uslm_join --ar "${uslm_exp}_ar" --nar "${uslm_exp}_nar" \
-            --output_dir "${uslm_exp}"
+        fit_lm "${name} AR" "${exp}_ar" --tts_conf train=ar ${ar_args}
+        fit_lm "${name} NAR" "${exp}_nar" --tts_conf train=nar ${nar_args}
+        "${python}" -m espnet_st.bin.uslm_join --ar "${exp}_ar" --nar "${exp}_nar" \
+            --output_dir "${exp}"
     else
-        train_uslm USLM "${uslm_exp}"
+        fit_lm "${name}" "${exp}"
     fi
     # Inference finds the codec of these codes by it.
-    printf 'codec: %s\n' "$(realpath --relative-to "${uslm_exp}" "${codec_exp}")" \
-        >"${uslm_exp}/codec.yaml"
+    printf 'codec: %s\n' "$(realpath --relative-to "${exp}" "${codec}")" >"${exp}/codec.yaml"
+}
+
+stage_6() {
+    [ "${codec_only}" = false ] || return 0
+    need 3 "${token_list}"
+    each_codec train_lm
 }
 
 # resynthesize NAME EXP CODES: waveforms from the first layer, and from all
@@ -292,30 +301,43 @@ resynthesize() {
     done
 }
 
-# convert: the semantic layer of a source with acoustic layers of a reference
+# convert: the semantic layer of a source with acoustic layers of a reference, or with
+# those that the NAR model writes after the reference
 convert() {
-    local pairs=$1 codes=${dumpdir}/codes/${test_set} layers out
+    local pairs=$1 codes=${dumpdir}/codes/${test_set} layers
     for layers in 2 2-4 2-8; do
-        out=${codec_exp}/decode_vc_rvq${layers/-/_}/${test_set}
-        made "${out}" "${codec_exp}/latest.pth" "${codes}/codes.scp" "${pairs}/utt2ref" && continue
-        submit "conversion with RVQ-${layers/-/:}" 1 "${out}/decode.log" \
-            "${python}" -m espnet_st.bin.voice_conversion --codec "${codec_exp}" \
-            --codes_scp "${codes}/codes.scp" --utt2ref "${pairs}/utt2ref" \
-            --layers "${layers}" --output_dir "${out}" --ngpu "${ngpu}"
-        touch "${out}/.done"
+        convert_by "RVQ-${layers/-/:}" "rvq${layers/-/_}" "${codec_exp}" --layers "${layers}"
     done
+    [ "${codec_only}" = true ] ||
+        convert_by "the NAR model" nar "${uslm_exp}" --method nar --uslm "${uslm_exp}" \
+            --text "${codes}/text"
 }
 
-# synthesize: speech of a text in the voice of a prompt
+# convert_by WHAT NAME EXP ARGS...: one way of conversion, with the model of an experiment
+convert_by() {
+    local what=$1 exp=$3 out=$3/decode_vc_$2/${test_set}
+    shift 3
+    made "${out}" "${exp}/latest.pth" "${codec_exp}/latest.pth" "${codes}/codes.scp" \
+        "${pairs}/utt2ref" && return
+    submit "conversion with ${what}" 1 "${out}/decode.log" \
+        "${python}" -m espnet_st.bin.voice_conversion --codec "${codec_exp}" \
+        --codes_scp "${codes}/codes.scp" --utt2ref "${pairs}/utt2ref" "$@" \
+        --output_dir "${out}" --ngpu "${ngpu}"
+    touch "${out}/.done"
+}
+
+# synthesize NAME EXP: speech of a text in the voice of a prompt, in a codec's codes
 synthesize() {
-    local pairs=$1 out=${uslm_exp}/decode_zeroshot/${test_set} n=1 job
-    need 6 "${uslm_exp}/latest.pth"
-    made "${out}" "${uslm_exp}/latest.pth" "${codec_exp}/latest.pth" "${decode_config}" \
+    local codec=$2 pairs=${dumpdir}/raw/${test_set}/zeroshot lm out n=1 job
+    lm=$(lm_of "${codec}")
+    out=${lm}/decode_zeroshot/${test_set}
+    need 6 "${lm}/latest.pth"
+    made "${out}" "${lm}/latest.pth" "${codec}/latest.pth" "${decode_config}" \
         "${pairs}/text" "${pairs}/prompt_wav.scp" && return
     [ "${ngpu}" -gt 0 ] || n=$(jobs_for "${pairs}/text")
     split "${n}" "${out}" "${pairs}/text" "${pairs}/prompt_wav.scp" "${pairs}/prompt_text"
-    submit "zero-shot synthesis" "${n}" "${out}/decode.JOB.log" \
-        "${python}" -m espnet_st.bin.tts_inference --uslm "${uslm_exp}" --codec "${codec_exp}" \
+    submit "$1: zero-shot synthesis" "${n}" "${out}/decode.JOB.log" \
+        "${python}" -m espnet_st.bin.tts_inference --uslm "${lm}" --codec "${codec}" \
         --config "${decode_config}" --ngpu "${ngpu}" --output_dir "${out}/JOB" \
         --data_path_and_name_and_type "${out}/JOB/text,text,text" \
         --data_path_and_name_and_type "${out}/JOB/prompt_wav.scp,speech,sound" \
@@ -337,7 +359,7 @@ stage_7() {
     "${python}" scripts/make_pairs.py --max_utts "${max_decode_utts}" "${raw}"
     each_codec resynthesize
     convert "${raw}/conversion"
-    [ "${codec_only}" = true ] || synthesize "${raw}/zeroshot"
+    [ "${codec_only}" = true ] || each_codec synthesize
 }
 
 stage_8() {
@@ -346,6 +368,8 @@ stage_8() {
     [ ! -e "${codec_exp}_nodistill/decode_rvq1_8/${test_set}/.done" ] ||
         exps+=(--baseline_exp "${codec_exp}_nodistill")
     [ ! -e "${uslm_exp}/decode_zeroshot/${test_set}/.done" ] || exps+=(--uslm_exp "${uslm_exp}")
+    [ ! -e "${uslm_exp}_nodistill/decode_zeroshot/${test_set}/.done" ] ||
+        exps+=(--valle_exp "${uslm_exp}_nodistill")
     submit scores 1 "${results}/slmtokbench.log" \
         "${python}" -m espnet_st.bin.slmtokbench --config "${bench_config}" "${exps[@]}" \
         --dump_dir "${dumpdir}" --data_dir "${datadir}" --test_set "${test_set}" \

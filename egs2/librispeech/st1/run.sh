@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# LibriSpeech, the paper's corpus for the codec. db.sh says where it lies. There is no
-# configuration of the USLM for it yet: --codec_only true leaves it out.
+# LibriSpeech, the paper's corpus for the codec. db.sh says where it lies. The paper's USLM
+# has another corpus, Multilingual LibriSpeech: --codec_only true leaves the USLM out.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")"
 
