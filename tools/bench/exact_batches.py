@@ -35,7 +35,7 @@ def main() -> None:
     alone = [codec.encode(wav) for wav in wavs]
     total = sum(codes.numel() for codes in alone)
     used = torch.cat(alone, 1)
-    print(f"{len(wavs)} items, {sum(lengths) / 16000:.0f} s, {total} codes")
+    print(f"{len(wavs)} items, {sum(lengths) / 16000:.0f} s, {total} codes", flush=True)
     print("codes in use per layer:", [len(layer.unique()) for layer in used])
     order = list(range(len(wavs)))
     draw.shuffle(order)

@@ -51,7 +51,8 @@ def main() -> None:
         memory = peak_memory(function)
         print(
             f"{label} {args.minutes} minutes: {memory:.0f} MiB above the model and its "
-            f"input, {time.perf_counter() - start:.0f} s"
+            f"input, {time.perf_counter() - start:.0f} s",
+            flush=True,
         )
 
 
