@@ -78,6 +78,7 @@ class Discriminators(nn.Module):
             },
             follow_official_norm=official,
         )
+        # ESPnet has no way to choose the class; parameters and norms stay as they are.
         for layer in self.msd.modules():
             if isinstance(layer, nn.Conv1d) and layer.groups > 1:
                 layer.__class__ = GroupedConv1d

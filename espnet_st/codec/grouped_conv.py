@@ -22,7 +22,8 @@ class GroupedConv1d(nn.Conv1d):
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve (B, in_channels, T)."""
-        if x.device.type != "cpu" or torch.is_autocast_enabled("cpu"):
+        # Its successor, which takes a device, needs torch 2.4.
+        if x.device.type != "cpu" or torch.is_autocast_cpu_enabled():
             return super().forward(x)
         (stride,), (padding,) = self.stride, self.padding
         return _GroupedConv.apply(

@@ -40,3 +40,13 @@ def test_frozen_weights_get_no_gradient():
     x = torch.randn(1, 4, 100, requires_grad=True)
     conv(x).square().sum().backward()
     assert x.grad.shape == x.shape and conv.weight.grad is None
+
+
+def test_autocast_goes_torchs_way():
+    conv = GroupedConv1d(4, 4, 5, 2, 2, groups=2)
+    x = torch.randn(1, 4, 20)
+    with torch.autocast("cpu", torch.bfloat16):
+        found, expected = conv(x), nn.Conv1d.forward(conv, x)
+    assert found.dtype == torch.bfloat16 and torch.equal(found, expected)
+    found.float().sum().backward()
+    assert conv.weight.grad is not None

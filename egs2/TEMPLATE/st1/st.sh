@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SpeechTokenizer, USLM and SLMTokBench on one corpus, in stages. A stage is a few lines
-# over scripts/helpers.sh; it can be run again, and takes up what it had.
+# over scripts/{helpers,codec,uslm}.sh; it can be run again, and takes up what it had.
 # shellcheck disable=SC2046,SC2086 # *_args, *_opts and the commands hold several words
 set -euo pipefail
 
@@ -85,6 +85,8 @@ bench_args=                        # more options for scoring
 . ./path.sh
 . ./cmd.sh
 . scripts/helpers.sh
+. scripts/codec.sh
+. scripts/uslm.sh
 
 [ $# -eq 0 ] || die "unknown arguments: $*"
 
@@ -177,27 +179,6 @@ stage_3() {
     fi
 }
 
-# each_codec FUNCTION: call it with the name, directory, directory of codes and training
-# options of each codec of this run
-each_codec() {
-    "$1" codec "${codec_exp}" "${dumpdir}/codes"
-    if [ "${baseline}" = true ]; then
-        "$1" baseline "${codec_exp}_nodistill" "${dumpdir}/codes_$(basename "${codec_exp#*/codec_}")_nodistill" \
-            --codec_conf lambda_distill=0
-    fi
-}
-
-# lm_of CODEC_EXP: directory of the USLM on the codes of a codec; the baseline's is VALL-E
-lm_of() { printf '%s' "${uslm_exp}${1#"${codec_exp}"}"; }
-
-train_codec() {
-    local name=$1 exp=$2
-    shift 3
-    fit "${name}" "${exp}" espnet_st.bin.codec_train "${dumpdir}/raw/${train_set}" \
-        "${dumpdir}/raw/${valid_set}" "${expdir}/codec_stats" audio_shape wav.scp,audio,sound \
-        --config "${codec_config}" "${teach[@]}" ${codec_args} "$@"
-}
-
 stage_4() {
     local train=${dumpdir}/raw/${train_set} valid=${dumpdir}/raw/${valid_set}
     need 2 "${train}/wav.scp" "${valid}/wav.scp"
@@ -208,76 +189,7 @@ stage_4() {
     each_codec train_codec
 }
 
-tokenize() {
-    local name=$1 exp=$2 codes=$3 set raw out n file
-    need 4 "${exp}/latest.pth"
-    for set in "${train_set}" "${valid_set}" "${test_set}"; do
-        raw=${dumpdir}/raw/${set} out=${codes}/${set} n=1
-        need 2 "${raw}/wav.scp"
-        [ "${ngpu}" -gt 0 ] || n=$(jobs_for "${raw}/wav.scp")
-        made "${out}" "${exp}/latest.pth" "${raw}/wav.scp" "${n} jobs" && continue
-        submit "${name}: tokenize ${set}" "${n}" "${out}/logdir/tokenize.JOB.log" \
-            "${python}" -m espnet_st.bin.tokenize --wav_scp "${raw}/wav.scp" --codec "${exp}" \
-            --output_dir "${out}/logdir/JOB" --nj "${n}" --job JOB \
-            --batch_size "${tokenize_batch_size}" --ngpu "${ngpu}"
-        gather "${n}" "${out}/logdir" codes.scp "${out}/codes.scp"
-        LC_ALL=C sort -o "${out}/codes.scp" "${out}/codes.scp"
-        cat "${out}/logdir/"*/skipped.txt >"${out}/skipped.txt"
-        cp "${out}/logdir/1/codebooks.npy" "${out}"
-        for file in text utt2spk; do
-            [ ! -e "${raw}/${file}" ] || keep_keys "${out}/codes.scp" "${raw}/${file}" "${out}/${file}"
-        done
-        awk '{ utts[$2] = utts[$2] " " $1 } END { for (spk in utts) print spk utts[spk] }' \
-            "${out}/utt2spk" | LC_ALL=C sort >"${out}/spk2utt"
-        touch "${out}/.done"
-    done
-}
-
 stage_5() { each_codec tokenize; }
-
-# fit_lm NAME EXP ARGS...: with what train_lm found out
-fit_lm() {
-    local name=$1 exp=$2
-    shift 2
-    fit "${name}" "${exp}" espnet_st.bin.tts_train "${train}" "${valid}" \
-        "${stats}" "text_shape.${token_type} speech_shape" "${data}" ${uslm_opts} "$@"
-}
-
-train_lm() {
-    local name=USLM codec=$2 train=$3/${train_set} valid=$3/${valid_set} exp stats part n_q
-    local data="text,text,text codes.scp,speech,kaldi_ark"
-    [ "$1" = codec ] || name=VALL-E
-    exp=$(lm_of "${codec}")
-    stats=${expdir}/uslm_stats${codec#"${codec_exp}"}
-    need 5 "${train}/.done" "${valid}/.done"
-    n_q=$("${python}" -c "from espnet_st.codes import CodesReader
-codes = CodesReader('${valid}/codes.scp')
-print(len(codes[next(iter(codes))]))")
-    local uslm_opts="--config ${uslm_config} --token_list ${token_list} ${token_opts}
-        --odim ${n_q} --normalize none ${uslm_args}"
-    ! grep -q "^ *codebooks:" "${uslm_config}" ||
-        uslm_opts+=" --tts_conf codebooks=${train}/codebooks.npy"
-    if grep -q "^ *nar_prompt: *speaker" "${uslm_config}"; then
-        for part in "${train}" "${valid}"; do "${python}" scripts/make_prompts.py "${part}"; done
-        data+=" prompt.scp,voice,kaldi_ark"
-    fi
-    collect_stats "${name}" "${stats}" espnet_st.bin.tts_train "${train}" "${valid}" text "${data}" \
-        ${uslm_opts}
-    for part in train valid; do
-        awk -v n="$(wc -l <"${token_list}")" '{ print $0 "," n }' "${stats}/${part}/text_shape" \
-            >"${stats}/${part}/text_shape.${token_type}"
-    done
-    if [ "${uslm_apart}" = true ]; then
-        fit_lm "${name} AR" "${exp}_ar" --tts_conf train=ar ${ar_args}
-        fit_lm "${name} NAR" "${exp}_nar" --tts_conf train=nar ${nar_args}
-        "${python}" -m espnet_st.bin.uslm_join --ar "${exp}_ar" --nar "${exp}_nar" \
-            --output_dir "${exp}"
-    else
-        fit_lm "${name}" "${exp}"
-    fi
-    # Inference finds the codec of these codes by it.
-    printf 'codec: %s\n' "$(realpath --relative-to "${exp}" "${codec}")" >"${exp}/codec.yaml"
-}
 
 stage_6() {
     [ "${codec_only}" = false ] || return 0
@@ -285,80 +197,12 @@ stage_6() {
     each_codec train_lm
 }
 
-# resynthesize NAME EXP CODES: waveforms from the first layer, and from all
-resynthesize() {
-    local name=$1 exp=$2 codes=$3/${test_set} layers out
-    need 4 "${exp}/latest.pth"
-    need 5 "${codes}/.done"
-    for layers in 1 1-8; do
-        out=${exp}/decode_rvq${layers/-/_}/${test_set}
-        made "${out}" "${exp}/latest.pth" "${codes}/codes.scp" && continue
-        submit "${name}: decode RVQ-${layers/-/:}" 1 "${out}/decode.log" \
-            "${python}" -m espnet_st.bin.codec_inference --codec "${exp}" --layers "${layers}" \
-            --codes_scp "${codes}/codes.scp" --wav_scp "${dumpdir}/raw/${test_set}/wav.scp" \
-            --output_dir "${out}" --ngpu "${ngpu}"
-        touch "${out}/.done"
-    done
-}
-
-# convert: the semantic layer of a source with acoustic layers of a reference, or with
-# those that the NAR model writes after the reference
-convert() {
-    local pairs=$1 codes=${dumpdir}/codes/${test_set} layers
-    for layers in 2 2-4 2-8; do
-        convert_by "RVQ-${layers/-/:}" "rvq${layers/-/_}" "${codec_exp}" --layers "${layers}"
-    done
-    [ "${codec_only}" = true ] ||
-        convert_by "the NAR model" nar "${uslm_exp}" --method nar --uslm "${uslm_exp}" \
-            --text "${codes}/text"
-}
-
-# convert_by WHAT NAME EXP ARGS...: one way of conversion, with the model of an experiment
-convert_by() {
-    local what=$1 exp=$3 out=$3/decode_vc_$2/${test_set}
-    shift 3
-    made "${out}" "${exp}/latest.pth" "${codec_exp}/latest.pth" "${codes}/codes.scp" \
-        "${pairs}/utt2ref" && return
-    submit "conversion with ${what}" 1 "${out}/decode.log" \
-        "${python}" -m espnet_st.bin.voice_conversion --codec "${codec_exp}" \
-        --codes_scp "${codes}/codes.scp" --utt2ref "${pairs}/utt2ref" "$@" \
-        --output_dir "${out}" --ngpu "${ngpu}"
-    touch "${out}/.done"
-}
-
-# synthesize NAME EXP: speech of a text in the voice of a prompt, in a codec's codes
-synthesize() {
-    local codec=$2 pairs=${dumpdir}/raw/${test_set}/zeroshot lm out n=1 job
-    lm=$(lm_of "${codec}")
-    out=${lm}/decode_zeroshot/${test_set}
-    need 6 "${lm}/latest.pth"
-    made "${out}" "${lm}/latest.pth" "${codec}/latest.pth" "${decode_config}" \
-        "${pairs}/text" "${pairs}/prompt_wav.scp" && return
-    [ "${ngpu}" -gt 0 ] || n=$(jobs_for "${pairs}/text")
-    split "${n}" "${out}" "${pairs}/text" "${pairs}/prompt_wav.scp" "${pairs}/prompt_text"
-    submit "$1: zero-shot synthesis" "${n}" "${out}/decode.JOB.log" \
-        "${python}" -m espnet_st.bin.tts_inference --uslm "${lm}" --codec "${codec}" \
-        --config "${decode_config}" --ngpu "${ngpu}" --output_dir "${out}/JOB" \
-        --data_path_and_name_and_type "${out}/JOB/text,text,text" \
-        --data_path_and_name_and_type "${out}/JOB/prompt_wav.scp,speech,sound" \
-        --data_path_and_name_and_type "${out}/JOB/prompt_text,prompt_text,text"
-    mkdir -p "${out}/wav"
-    for job in $(seq "${n}"); do
-        find "${out}/${job}/wav" -name '*.wav' -exec mv -t "${out}/wav" {} +
-    done
-    gather "${n}" "${out}" codes.scp "${out}/codes.scp"
-    gather "${n}" "${out}" wav.scp "${out}/wav.scp"
-    sed -i "s| ${out}/[0-9]*/wav/| ${out}/wav/|" "${out}/wav.scp"
-    log "${out}: $(wc -l <"${out}/wav.scp") of $(wc -l <"${pairs}/text") utterances"
-    touch "${out}/.done"
-}
-
 stage_7() {
     local raw=${dumpdir}/raw/${test_set}
     need 2 "${raw}/wav.scp"
     "${python}" scripts/make_pairs.py --max_utts "${max_decode_utts}" "${raw}"
     each_codec resynthesize
-    convert "${raw}/conversion"
+    convert
     [ "${codec_only}" = true ] || each_codec synthesize
 }
 
