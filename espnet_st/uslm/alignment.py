@@ -103,6 +103,31 @@ class TextAligner(nn.Module):
         return torch.where(reached.isfinite().unsqueeze(1), path, even)
 
     @torch.no_grad()
+    def fit(
+        self,
+        text: torch.Tensor,
+        lengths: torch.Tensor,
+        codes: torch.Tensor,
+        frames: torch.Tensor,
+    ) -> torch.Tensor:
+        """Mean over frames of log p(code | state) on the path that `align` gives.
+
+        Args:
+            text: As in `align`.
+            lengths: As in `align`.
+            codes: As in `align`.
+            frames: As in `align`.
+
+        Returns:
+            (B,), 0 where there are no frames.
+        """
+        path = self.align(text, lengths, codes, frames)
+        states = self._states(text, lengths).gather(1, path)
+        scores = self._log_emissions()[states, codes]
+        valid = valid_mask(frames, codes.shape[1])
+        return (scores * valid).sum(dim=1) / frames.clamp(min=1)
+
+    @torch.no_grad()
     def learn(
         self,
         text: torch.Tensor,

@@ -16,6 +16,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from espnet_st.codes import check_codes, pad_codes
 from espnet_st.uslm.ar_decoding import Drawn, generate
+from espnet_st.uslm.candidates import choose
 from espnet_st.uslm.positions import valid_mask
 from espnet_st.uslm.sampling import Sampling, other_seed
 from espnet_st.uslm.texts import (
@@ -68,7 +69,7 @@ class Options(Sampling):
     """How to decode: the AR model's draws, and what is around. NAR is greedy.
 
     Attributes:
-        nbest: Candidates drawn for each text; that of the best score is taken.
+        nbest: Candidates drawn for each text; `candidates.choose` takes one.
         minlenratio: Fewest frames per text token.
         maxlenratio: Most frames per text token.
         ar_prompt: Whether the prompt's semantic codes and text go before the AR
@@ -217,17 +218,12 @@ def write(model: USLM, voices: Voices, new: Texts, options: Options) -> list[Dra
             sampling=options,
             seeds=[other_seed(seeds[row], number) for row in rows for number in tries],
         )
-        for first, row in enumerate(rows):
-            candidates = drawn[first * count : (first + 1) * count]
-            best[row] = max(candidates, key=_merit)
+        candidates = new.ids[each], new.lengths[each], drawn
+        best |= zip(rows, choose(*candidates, count, model.aligner))
         rows = [row for row in rows if len(best[row].codes) == 0]
         if not rows:
             break
     return [best[row] for row in range(len(seeds))]
-
-
-def _merit(drawn):
-    return len(drawn.codes) > 0, not drawn.truncated, drawn.score
 
 
 def add_acoustics(

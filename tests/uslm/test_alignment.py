@@ -74,6 +74,21 @@ def test_the_path_is_the_likeliest_of_all(trained):
     assert tuple(found) in allowed and total(found) == pytest.approx(best, rel=1e-6)
 
 
+def test_codes_fit_their_own_text_best_whatever_the_batch(trained):
+    text, counts, codes, frames = corpus(6, seed=7)
+    fits = trained.fit(text, counts, codes, frames)
+    path = trained.align(text, counts, codes, frames)
+    for i in range(6):
+        states = torch.tensor([VOCAB, *text[i, : counts[i]].tolist(), VOCAB])
+        own = trained._log_emissions()[states[path[i]], codes[i]][: frames[i]]
+        torch.testing.assert_close(fits[i], own.mean())
+        others = text.roll(1, 0)[i], counts.roll(1, 0)[i]
+        other = trained.fit(*(x[None] for x in (*others, codes[i], frames[i])))
+        assert other < fits[i]
+    nothing = torch.zeros(1, 0, dtype=torch.long)
+    assert trained.fit(text[:1], counts[:1], nothing, counts[:1] * 0).tolist() == [0]
+
+
 def test_a_batch_is_aligned_as_one_by_one(trained):
     text, counts, codes, frames = corpus(6, seed=5)
     together = trained.align(text, counts, codes, frames)

@@ -4,7 +4,9 @@ import pytest
 import torch
 
 from espnet_st.uslm import decoding
-from espnet_st.uslm.ar_decoding import generate
+from espnet_st.uslm.alignment import TextAligner
+from espnet_st.uslm.ar_decoding import Drawn, generate
+from espnet_st.uslm.candidates import choose
 from espnet_st.uslm.decoding import Prompt, hear
 from espnet_st.uslm.sampling import Sampling, other_seed
 from espnet_st.uslm.texts import align, foresee, join, pad_texts
@@ -242,6 +244,25 @@ def test_the_best_of_the_candidates_is_taken(tiny, monkeypatch):
         assert chosen.codes.equal(wanted.codes)
         lengths |= {one.codes.shape[1] for one in each}
     assert len(lengths) > 3
+
+
+def test_an_aligner_says_which_candidate_fits_the_text(tiny):
+    aligner = TextAligner(3, 4)
+    aligner.steps += aligner.FLAT_STEPS
+    aligner.joint = torch.eye(4) / 4  # code 3 is the silence
+    text, lengths = torch.tensor([[1, 2]] * 4 + [[2, 0]] * 4), torch.full((8,), 2)
+    right, wrong = torch.tensor([3, 1, 2, 2, 3]), torch.tensor([3, 2, 1, 1, 3])
+    each = [
+        Drawn(wrong, -0.5, False),
+        Drawn(right, -1.0, False),
+        Drawn(right, -0.9, False),
+        Drawn(right, -0.1, True),
+    ]
+    drawn = each + [Drawn(right[:0], 0.0, False), *each[1:3], Drawn(right, -2, False)]
+    first, second = choose(text, lengths, drawn, 4, aligner)
+    assert first is drawn[2] and second is drawn[6]
+    first, second = choose(text, lengths, drawn, 4, None)
+    assert first is drawn[0] and second is drawn[6]
 
 
 def test_a_prompt_without_words_serves_the_nar_model_only(model, tiny):
