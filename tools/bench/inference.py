@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Encoding and decoding beside the official package: time, memory, agreement.
+"""Encoding and decoding beside the official package: time and agreement.
 
 Release size, random weights, the same ones in both. The official package goes through
 the utterances one by one, as it is used; ours gets all of them, or batches.
@@ -11,20 +11,12 @@ import argparse
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import soundfile
 import torch
-from measure import alternate, peak_memory, table, table_row
-from release import (
-    load,
-    make_generator,
-    noise,
-    official_twin,
-    read_directory,
-    save,
-)
+from measure import alternate, table, table_row
+from release import load_all, noise, read_or_make
 
 
 def agreement(found: list[torch.Tensor], expected: list[torch.Tensor]) -> float:
@@ -78,43 +70,20 @@ def main() -> None:
     parser.add_argument("--utterances", type=int, help="at most so many of them")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--repetitions", type=int, default=3)
-    parser.add_argument("--no_memory", action="store_true", help="time only")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    audio = (
-        read_directory(args.audio_dir)
-        if args.audio_dir
-        else [noise(16000 * (2 + i % 14), i) for i in range(32)]
-    )
-    audio = audio[: args.utterances]
+    audio = read_or_make(args.audio_dir, args.utterances)
     total = sum(map(len, audio)) / 16000
-    generator = make_generator(audio)
-    official = official_twin(generator)
     with tempfile.TemporaryDirectory() as name:
-        directory = Path(name)
-        save(generator, directory)
-        del generator
-        start = time.perf_counter()
-        ours = load(directory)
-        print(f"loaded in {time.perf_counter() - start:.2f} s")
-        half = load(directory, "bfloat16")
-        shell = shell_seconds(directory)
+        codecs = load_all(Path(name), audio)
+        shell = shell_seconds(Path(name))
     print(
         f"{len(audio)} utterances, {total:.0f} s (longest "
         f"{max(map(len, audio)) / 16000:.1f} s), {args.threads} threads, median of "
         f"{args.repetitions}\n"
     )
-
-    @torch.inference_mode()
-    def official_encode(wavs=audio):
-        return [official.encode(wav[None, None])[:, 0] for wav in wavs]
-
     seconds, codes = alternate(
-        {
-            "official": official_encode,
-            "fp32": lambda: ours.encode_batch(audio),
-            "bf16": lambda: half.encode_batch(audio),
-        },
+        {name: lambda c=codec: c.encode_batch(audio) for name, codec in codecs.items()},
         args.repetitions,
     )
     expected = codes["official"]
@@ -126,53 +95,25 @@ def main() -> None:
             *timing(seconds, name, total),
             f"{agreement(codes[name], expected):.4f} %",
         ]
-        for name in seconds
+        for name in codecs
     ]
     header = ["", "seconds", "s per s of audio", "speed-up"]
     header += ["CPU seconds", "speed-up", "codes equal / error"]
     print(table(header, rows), flush=True)
-
-    @torch.inference_mode()
-    def official_decode(items=expected):
-        return [official.decode(item[:, None])[0, 0] for item in items]
-
     seconds, wavs = alternate(
         {
-            "official": official_decode,
-            "fp32": lambda: ours.decode_batch(expected),
-            "bf16": lambda: half.decode_batch(expected),
+            name: lambda c=codec: c.decode_batch(expected)
+            for name, codec in codecs.items()
         },
         args.repetitions,
     )
     whole = torch.cat(wavs["official"])
-    for name in seconds:
+    for name in codecs:
         error = (torch.cat(wavs[name]) - whole).abs().max() / whole.abs().max()
         row = [f"decode, {name}", *timing(seconds, name, total), f"error {error:.1e}"]
         print(table_row(row))
     print()
-    print(table(["from a shell", "seconds", "CPU seconds"], shell), "\n")
-    if args.no_memory:
-        return
-    order = sorted(range(len(audio)), key=lambda i: len(audio[i]), reverse=True)
-    longest = [audio[i] for i in order]
-    coded = [expected[i] for i in order]
-    rows = [
-        [
-            "official, 1 utterance",
-            f"{peak_memory(lambda: official_encode(longest[:1])):.0f}",
-            f"{peak_memory(lambda: official_decode(coded[:1])):.0f}",
-        ]
-    ]
-    for size in (1, 2, 4, 8, 16, 32, len(audio)):
-        if size > len(audio):
-            continue
-        for label, codec in (("fp32", ours), ("bf16", half)):
-            encoding = peak_memory(lambda c=codec, n=size: c.encode_batch(longest[:n]))
-            decoding = peak_memory(lambda c=codec, n=size: c.decode_batch(coded[:n]))
-            rows.append(
-                [f"{label}, batch of {size}", f"{encoding:.0f}", f"{decoding:.0f}"]
-            )
-    print(table(["peak MiB above the models, longest first", "encode", "decode"], rows))
+    print(table(["from a shell", "seconds", "CPU seconds"], shell))
 
 
 if __name__ == "__main__":

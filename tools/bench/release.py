@@ -101,3 +101,40 @@ def official_twin(generator: Generator, conf: dict = CONF) -> Official:
 def load(directory: Path, dtype: str = "float32") -> AudioCoding:
     """Our codec as a user loads it."""
     return AudioCoding.from_pretrained(directory, dtype=dtype)
+
+
+class OneByOne:
+    """The official package as it is used, utterance by utterance, by our names."""
+
+    def __init__(self, official: Official):
+        self.official = official
+
+    @torch.inference_mode()
+    def encode_batch(self, wavs: list[torch.Tensor]) -> list[torch.Tensor]:
+        """Codes (n_q, T) of each (N,)."""
+        return [self.official.encode(wav[None, None])[:, 0] for wav in wavs]
+
+    @torch.inference_mode()
+    def decode_batch(self, items: list[torch.Tensor]) -> list[torch.Tensor]:
+        """Samples (N,) of each (n_q, T)."""
+        return [self.official.decode(codes[:, None])[0, 0] for codes in items]
+
+
+def load_all(
+    directory: Path, audio: list[torch.Tensor]
+) -> dict[str, OneByOne | AudioCoding]:
+    """The same weights in the official package and in ours, saved in `directory`."""
+    generator = make_generator(audio)
+    save(generator, directory)
+    return {
+        "official": OneByOne(official_twin(generator)),
+        "fp32": load(directory),
+        "bf16": load(directory, "bfloat16"),
+    }
+
+
+def read_or_make(directory: str | None, count: int | None) -> list[torch.Tensor]:
+    """At most `count` utterances of a directory; without one, 32 of noise."""
+    if directory:
+        return read_directory(directory)[:count]
+    return [noise(16000 * (15 - i % 14), i) for i in range(32)][:count]
