@@ -11,6 +11,7 @@ import argparse
 import subprocess
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import soundfile
@@ -83,7 +84,7 @@ def main() -> None:
         f"{args.repetitions}\n"
     )
     seconds, codes = alternate(
-        {name: lambda c=codec: c.encode_batch(audio) for name, codec in codecs.items()},
+        {name: partial(codec.encode_batch, audio) for name, codec in codecs.items()},
         args.repetitions,
     )
     expected = codes["official"]
@@ -101,10 +102,7 @@ def main() -> None:
     header += ["CPU seconds", "speed-up", "codes equal / error"]
     print(table(header, rows), flush=True)
     seconds, wavs = alternate(
-        {
-            name: lambda c=codec: c.decode_batch(expected)
-            for name, codec in codecs.items()
-        },
+        {name: partial(codec.decode_batch, expected) for name, codec in codecs.items()},
         args.repetitions,
     )
     whole = torch.cat(wavs["official"])

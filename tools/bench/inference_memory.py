@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import torch
-from measure import peak_memory, table
+from measure import peak_memory, table, table_row
 from release import load_all, read_or_make
 
 
@@ -36,21 +37,19 @@ def main() -> None:
         ("one utterance", single, list(codecs)),
         ("batch, longest first", [slice(size) for size in sizes], ["fp32", "bf16"]),
     ):
-        rows = []
+        header = [f"{name}, {way}" for name in names for way in ("encode", "decode")]
+        print(table([f"{what}: peak MiB above the models", *header], []), flush=True)
         for part in parts:
             wavs, items = audio[part], codes[part]
-            functions = [
-                function
-                for name in names
-                for function in (
-                    lambda c=codecs[name], x=wavs: c.encode_batch(x),
-                    lambda c=codecs[name], x=items: c.decode_batch(x),
-                )
-            ]
-            size = f"{len(wavs)} x up to {len(wavs[0]) / 16000:.1f} s"
-            rows.append([size, *(f"{peak_memory(run):.0f}" for run in functions)])
-        header = [f"{name}, {way}" for name in names for way in ("encode", "decode")]
-        print(table([f"{what}: peak MiB above the models", *header], rows), "\n")
+            row = [f"{len(wavs)} x up to {len(wavs[0]) / 16000:.1f} s"]
+            for codec in (codecs[name] for name in names):
+                for run in (
+                    partial(codec.encode_batch, wavs),
+                    partial(codec.decode_batch, items),
+                ):
+                    row.append(f"{peak_memory(run):.0f}")
+            print(table_row(row), flush=True)
+        print()
 
 
 if __name__ == "__main__":

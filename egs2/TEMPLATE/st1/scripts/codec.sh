@@ -74,7 +74,7 @@ convert() {
         --text "${codes}/text"
 }
 
-# convert_by WHAT NAME EXP ARGS...: one way of conversion, with the model of an experiment
+# convert_by WHAT NAME EXP ARGS...: convert's pairs in one way, with the model of an experiment
 convert_by() {
     local what=$1 exp=$3 out=$3/decode_vc_$2/${test_set}
     shift 3
