@@ -52,8 +52,8 @@ class Text2Speech:
             the same prompt and joined; 0 never cuts.
         batch_size: Parts spoken at once, at most.
         **options: Those of `uslm.decoding.Options` but seeds: temperature, top_k,
-            top_p, ras_window, ras_threshold, cfg_scale, nbest, minlenratio,
-            maxlenratio, ar_prompt.
+            top_p, ras_window, ras_threshold, cfg_scale, align_scale, nbest,
+            minlenratio, maxlenratio, ar_prompt.
 
     Raises:
         ValueError: If a file is missing or does not fit, or an option is out of range.

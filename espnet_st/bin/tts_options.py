@@ -20,6 +20,7 @@ DECODING = {
     "ras_window": (int, "draw again what repeats in the last so many codes; 0: never"),
     "ras_threshold": (float, "share of the window that is too much"),
     "cfg_scale": (float, "guidance by the text; 1 is none"),
+    "align_scale": (float, "guidance by the aligner; 0 is none"),
     "nbest": (int, "candidates for each text, the best is kept"),
     "minlenratio": (float, "fewest frames per token"),
     "maxlenratio": (float, "most frames per token"),

@@ -49,7 +49,7 @@ class TextAligner(nn.Module):
 
     def expected(self, text: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Mean lengths of the states of padded texts (B, S): (B, S + 2), in frames."""
-        return self.frames()[self._states(text, lengths)] * self._valid(text, lengths)
+        return self.frames()[self.states(text, lengths)] * self._valid(text, lengths)
 
     @torch.no_grad()
     def align(
@@ -72,7 +72,7 @@ class TextAligner(nn.Module):
             lengths + 1 the silence after. Texts with more than two states per frame
             are spread evenly.
         """
-        states, size = self._states(text, lengths), codes.shape[1]
+        states, size = self.states(text, lengths), codes.shape[1]
         if size == 0:
             return torch.zeros_like(codes)
         times = torch.arange(size, device=text.device)
@@ -122,7 +122,7 @@ class TextAligner(nn.Module):
             (B,), 0 where there are no frames.
         """
         path = self.align(text, lengths, codes, frames)
-        states = self._states(text, lengths).gather(1, path)
+        states = self.states(text, lengths).gather(1, path)
         scores = self._log_emissions()[states, codes]
         valid = valid_mask(frames, codes.shape[1])
         return (scores * valid).sum(dim=1) / frames.clamp(min=1)
@@ -141,7 +141,7 @@ class TextAligner(nn.Module):
         Processes that train together learn from all of their utterances.
         """
         valid = valid_mask(frames, codes.shape[1])
-        states, total = self._states(text, lengths), _of_all_processes(valid.sum())
+        states, total = self.states(text, lengths), _of_all_processes(valid.sum())
         joint = torch.zeros_like(self.joint)
         where = states.gather(1, path)[valid], codes[valid]
         joint.index_put_(where, 1.0 / total, accumulate=True)
@@ -182,13 +182,20 @@ class TextAligner(nn.Module):
                 spans = spans * torch.exp(jitter * torch.randn_like(spans))
         return centres(spans, frames)
 
+    def odds(self) -> torch.Tensor:
+        """p(code | state) / p(code), (V + 1, K), never 0."""
+        of_code = self.joint / self.joint.sum(dim=0).clamp(min=1e-20)
+        return (of_code + self.PRIOR) / (
+            self.joint.sum(dim=1, keepdim=True) + self.PRIOR
+        )
+
     def _log_emissions(self):
         """Logarithm of p(code | state), (V + 1, K)."""
         prior = self.PRIOR * self.joint.sum(dim=0)
         mass = self.joint.sum(dim=1, keepdim=True) + self.PRIOR
         return torch.log((self.joint + prior) / mass)
 
-    def _states(self, text, lengths):
+    def states(self, text: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Put silences around padded texts (B, S), and in the padding: (B, S + 2)."""
         around = text.new_full((len(text), 1), self.silence)
         tokens = torch.where(valid_mask(lengths, text.shape[1]), text, self.silence)

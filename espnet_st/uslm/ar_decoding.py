@@ -3,7 +3,7 @@
 How a batch is prompted lives in `decoding`, how a code is drawn in `sampling`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -183,6 +183,7 @@ def generate(
     max_frames: torch.Tensor,
     sampling: Sampling,
     seeds: Sequence[int],
+    guide: Callable[[Continuation], Continuation] | None = None,
 ) -> list[Drawn]:
     """Continue the prompts, all rows at once, with a key-value cache.
 
@@ -197,6 +198,7 @@ def generate(
         max_frames: Frames at which a row stops (B,), at least 1.
         sampling: How to draw.
         seeds: One for each row; its draws depend on nothing else.
+        guide: What changes the scores of the continuation on its way.
 
     Returns:
         What each row became.
@@ -207,6 +209,8 @@ def generate(
         future = Continuation(model, *given, room=limit)
     else:
         future = GuidedContinuation(sampling.cfg_scale, model, *given, room=limit)
+    if guide:
+        future = guide(future)
     numbers = draw_numbers(sampling, seeds, limit).to(text.device)
     recent = last_codes(prompt, prompt_lengths, sampling.ras_window)
     codes = text.new_zeros(batch, limit)

@@ -20,6 +20,8 @@ class Sampling:
         ras_threshold: See there; 0.1 there.
         cfg_scale: Strength of guidance by the text; 1 is none, and takes half the
             time. For models trained with `text_dropout`.
+        align_scale: Strength of guidance by the model's aligner, see `TextGuided`;
+            0 is none.
     """
 
     temperature: float = 1.0
@@ -28,6 +30,7 @@ class Sampling:
     ras_window: int = 0
     ras_threshold: float = 0.1
     cfg_scale: float = 1.0
+    align_scale: float = 0.0
 
     @property
     def greedy(self) -> bool:
@@ -47,6 +50,7 @@ class Sampling:
             ("ras_window", self.ras_window >= 0, "0 (off) or more"),
             ("ras_threshold", 0 <= self.ras_threshold <= 1, "a share from 0 to 1"),
             ("cfg_scale", self.cfg_scale >= 0, "0 or more; 1 is no guidance"),
+            ("align_scale", self.align_scale >= 0, "0 (no guidance) or more"),
         ):
             if not allowed:
                 raise ValueError(f"{name} is {getattr(self, name)}: give {wanted}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,15 +18,29 @@ if TYPE_CHECKING:
 
 @dataclass
 class Texts:
-    """Padded texts: token ids (B, S), lengths (B,), positions (B, S)."""
+    """Padded texts.
+
+    Attributes:
+        ids: Token ids (B, S).
+        lengths: Number of tokens (B,).
+        positions: Where they stand (B, S).
+        spans: Frames that their states are expected to take (B, S + 2), silences
+            included, where that was foreseen.
+    """
 
     ids: torch.Tensor
     lengths: torch.Tensor
     positions: torch.Tensor
+    spans: torch.Tensor | None = None
 
     def given(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """All three, as the models take them."""
         return self.ids, self.lengths, self.positions
+
+    def take(self, rows: Sequence[int]) -> Texts:
+        """These of the texts, as often as they are named."""
+        spans = None if self.spans is None else self.spans[rows]
+        return Texts(self.ids[rows], self.lengths[rows], self.positions[rows], spans)
 
     def only(self, rows: torch.Tensor) -> Texts:
         """The texts of some rows (B,), boolean, and nothing of the others."""
@@ -89,6 +104,6 @@ def foresee(
         return texts
     usual = model.aligner.expected(prompts.ids, prompts.lengths).sum(dim=1)
     pace = torch.where(prompts.lengths > 0, prompt_frames / usual, 1.0)
-    spans = model.aligner.expected(texts.ids, texts.lengths)
-    where = centres(spans, pace * spans.sum(dim=1))
-    return Texts(texts.ids, texts.lengths, where)
+    spans = model.aligner.expected(texts.ids, texts.lengths) * pace.unsqueeze(1)
+    where = centres(spans, spans.sum(dim=1))
+    return Texts(texts.ids, texts.lengths, where, spans)

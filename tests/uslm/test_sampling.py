@@ -112,6 +112,7 @@ def test_a_seed_has_relatives():
         (dict(ras_window=-1), "ras_window is -1"),
         (dict(ras_threshold=1.1), "ras_threshold is 1.1"),
         (dict(cfg_scale=-0.5), "cfg_scale is -0.5"),
+        (dict(align_scale=-1.0), "align_scale is -1.0"),
         (dict(nbest=0), "nbest is 0: give 1 or more"),
         (dict(minlenratio=3.0, maxlenratio=2.0), "minlenratio is 3.0, maxlenratio 2"),
     ],

@@ -8,32 +8,54 @@ import statistics
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+
+class Timing(NamedTuple):
+    """How long something took.
+
+    Attributes:
+        clock: Seconds by the clock.
+        busy: Seconds of the processors, which others on the machine disturb less.
+        stolen: Share of the processors' time that the machine's other guests took.
+    """
+
+    clock: float
+    busy: float
+    stolen: float
 
 
 def alternate(
-    functions: Mapping[str, Callable[[], Any]], repetitions: int
-) -> tuple[dict[str, tuple[float, float]], dict[str, Any]]:
-    """Run each function in turn, several times; the first time is not counted.
+    functions: Mapping[Any, Callable[[], Any]], repetitions: int, uncounted: int = 1
+) -> tuple[dict[Any, Timing], dict[Any, Any]]:
+    """Run each function in turn, several times after some that do not count.
 
     Returns:
-        The median seconds of each, by the clock and of the processors (which others on
-        the machine disturb less), and what each gave last.
+        The medians of what each took, and what each gave last.
     """
-    seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in functions}
+    taken: dict[Any, list[Timing]] = {name: [] for name in functions}
     results = {}
-    for repetition in range(repetitions + 1):
+    for repetition in range(-uncounted, repetitions):
         for name, function in functions.items():
-            start = time.perf_counter(), _processor_seconds()
+            start = _now()
             results[name] = function()
-            if repetition:
-                taken = time.perf_counter() - start[0], _processor_seconds() - start[1]
-                seconds[name].append(taken)
+            if repetition >= 0:
+                clock, busy, stolen, wanted = (
+                    after - before for after, before in zip(_now(), start)
+                )
+                taken[name].append(Timing(clock, busy, stolen / max(wanted, 1)))
     medians = {
-        name: tuple(map(statistics.median, zip(*taken)))
-        for name, taken in seconds.items()
+        name: Timing(*map(statistics.median, zip(*each)))
+        for name, each in taken.items()
     }
     return medians, results
+
+
+def _now() -> tuple[float, float, int, int]:
+    """Seconds by the clock and of the processors; ticks stolen, and not idle."""
+    ticks = list(map(int, Path("/proc/stat").read_text().split()[1:9]))
+    idle = ticks[3] + ticks[4]
+    return time.perf_counter(), _processor_seconds(), ticks[7], sum(ticks) - idle
 
 
 def _processor_seconds() -> float:

@@ -72,10 +72,10 @@ def ar_steps(args: argparse.Namespace, ars: dict[str, torch.nn.Module]) -> None:
         given = reading(1, context)[:4]
         functions["recomputed"] = lambda given=given: ars["float32"](*given)
         seconds, _ = alternate(functions, args.repetitions)
-        whole = seconds["recomputed"][0]
+        whole = seconds["recomputed"].clock
         for dtype in ars:
-            alone = seconds[dtype, 1][0] / args.steps
-            many = seconds[dtype, args.batch][0] / args.steps
+            alone = seconds[dtype, 1].clock / args.steps
+            many = seconds[dtype, args.batch].clock / args.steps
             rows.append([
                 context, dtype, f"{1000 * whole:.0f}", f"{1000 * alone:.1f}",
                 f"{whole / alone:.1f}", f"{1 / alone:.1f}", f"{args.batch / many:.1f}",
@@ -124,7 +124,7 @@ def nar_layers(args: argparse.Namespace, nars: dict[str, torch.nn.Module]) -> No
     seconds, _ = alternate(functions, args.repetitions)
     batches, rows = (1, args.batch), []
     for dtype in nars:
-        each = (seconds[dtype, b][0] * FRAME_RATE / frames / b for b in batches)
+        each = (seconds[dtype, b].clock * FRAME_RATE / frames / b for b in batches)
         rows.append([dtype, *(f"{one:.3f}" for one in each)])
     header = ["NAR, 7 layers, prompt of 3 s", "s per s of speech"]
     header += [f"batch {args.batch}"]
