@@ -2,9 +2,10 @@
 
 import pytest
 import torch
+from torch import nn
 
 from espnet_st.uslm.ar_decoding import Continuation
-from espnet_st.uslm.narrow import LayeredAttention, narrow
+from espnet_st.uslm.narrow import LayeredAttention, SlabLinear, narrow
 from espnet_st.uslm.transformer import SelfAttention
 
 
@@ -35,11 +36,26 @@ def test_narrow_weights_give_nearly_the_same(model, dtype, error):
     assert model.synthesize([torch.tensor([1, 2])], [None], minlenratio=2.0)
 
 
-def test_full_width_changes_nothing(tiny):
-    model = tiny.build()
-    before = [type(module) for module in model.modules()]
+@torch.no_grad()
+def test_full_width_keeps_weights_and_scores(model):
+    model.requires_grad_(False)
+    exact, weights = scores(model), {p.data_ptr() for p in model.parameters()}
     narrow(model, "float32")
-    assert before == [type(module) for module in model.modules()]
+    assert {p.data_ptr() for p in model.parameters()} == weights
+    assert any(isinstance(module, SlabLinear) for module in model.modules())
+    for one, other in zip(exact, scores(model)):
+        assert torch.equal(one, other)  # one row: nothing else is done
+
+
+@pytest.mark.parametrize("outputs", [24, 64, 7])
+@pytest.mark.parametrize("shape", [(5, 1), (32, 1), (33, 1), (1, 1), (4, 3), (6,)])
+def test_rows_of_one_position_are_projected_as_all_others(outputs, shape):
+    torch.manual_seed(0)
+    linear, x = nn.Linear(48, outputs), torch.randn(*shape, 48)
+    exact = linear.double()(x.double())
+    found = SlabLinear(linear.float())(x)
+    assert found.is_contiguous()
+    torch.testing.assert_close(found.double(), exact, rtol=0, atol=1e-5)
 
 
 def test_attention_is_the_same_with_its_projection_as_a_layer():
