@@ -183,11 +183,8 @@ class TextAligner(nn.Module):
         return centres(spans, frames)
 
     def odds(self) -> torch.Tensor:
-        """p(code | state) / p(code), (V + 1, K), never 0."""
-        of_code = self.joint / self.joint.sum(dim=0).clamp(min=1e-20)
-        return (of_code + self.PRIOR) / (
-            self.joint.sum(dim=1, keepdim=True) + self.PRIOR
-        )
+        """p(code | state) / p(code), (V + 1, K); 0 for codes that never came."""
+        return self._log_emissions().exp() / self.joint.sum(dim=0).clamp(min=1e-20)
 
     def _log_emissions(self):
         """Logarithm of p(code | state), (V + 1, K)."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -20,7 +19,7 @@ from espnet_st.uslm.ar_decoding import Drawn, generate
 from espnet_st.uslm.candidates import choose
 from espnet_st.uslm.positions import valid_mask
 from espnet_st.uslm.sampling import Sampling, other_seed
-from espnet_st.uslm.text_guide import TextGuided
+from espnet_st.uslm.text_guide import make_guide
 from espnet_st.uslm.texts import (
     Texts,
     align,
@@ -220,7 +219,7 @@ def write(model: USLM, voices: Voices, new: Texts, options: Options) -> list[Dra
             *(part[each] for part in given),
             sampling=options,
             seeds=[other_seed(seeds[row], number) for row in rows for number in tries],
-            guide=make_guide(model, asked, options.align_scale),
+            guide=make_guide(model.aligner, options.align_scale, asked),
         )
         chosen = choose(asked.ids, asked.lengths, drawn, count, model.aligner)
         best |= zip(rows, chosen)
@@ -228,22 +227,6 @@ def write(model: USLM, voices: Voices, new: Texts, options: Options) -> list[Dra
         if not rows:
             break
     return [best[row] for row in range(len(seeds))]
-
-
-def make_guide(model: USLM, texts: Texts, scale: float) -> partial | None:
-    """Guidance by the aligner for these texts, as `generate` takes it.
-
-    Raises:
-        ValueError: If the model has none.
-    """
-    if scale == 0:
-        return None
-    if model.aligner is None:
-        raise ValueError(
-            f"align_scale is {scale}, and this model has no aligner: leave it 0, or "
-            "train with tts_conf: align: true"
-        )
-    return partial(TextGuided, aligner=model.aligner, scale=scale, texts=texts)
 
 
 def add_acoustics(

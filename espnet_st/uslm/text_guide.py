@@ -6,6 +6,8 @@ log p(text at t | c), which is log p(c | text at t) - log p(c) and the same for 
 codes. Both come from the aligner's table; what sounds at t, from the foreseen lengths.
 """
 
+from functools import partial
+
 import torch
 
 from espnet_st.uslm.alignment import TextAligner
@@ -69,3 +71,21 @@ class TextGuided:
         self._future.keep(rows)
         self._fits = self._fits[rows]
         self._starts, self._ends = self._starts[rows], self._ends[rows]
+
+
+def make_guide(
+    aligner: TextAligner | None, scale: float, texts: Texts
+) -> partial[TextGuided] | None:
+    """Give what `generate` needs to follow these texts; None for a scale of 0.
+
+    Raises:
+        ValueError: If the model has no aligner.
+    """
+    if scale == 0:
+        return None
+    if aligner is None:
+        raise ValueError(
+            f"align_scale is {scale}, and this model has no aligner: leave it 0, or "
+            "train with tts_conf: align: true"
+        )
+    return partial(TextGuided, aligner=aligner, scale=scale, texts=texts)
