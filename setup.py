@@ -19,7 +19,7 @@ RUNTIME = [
     "kaldiio",
     "humanfriendly",
     "soundfile",
-    "tqdm",
+    "tqdm>=4.66",  # the first that heeds TQDM_MININTERVAL
 ]
 
 EXTRAS = {

@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
+
 
 class Timing(NamedTuple):
     """How long something took.
@@ -52,7 +54,12 @@ def alternate(
 
 
 def _now() -> tuple[float, float, int, int]:
-    """Seconds by the clock and of the processors; ticks stolen, and not idle."""
+    """Seconds by the clock and of the processors; ticks stolen, and not idle.
+
+    A GPU does first what it was asked to do.
+    """
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
     ticks = list(map(int, Path("/proc/stat").read_text().split()[1:9]))
     idle = ticks[3] + ticks[4]
     return time.perf_counter(), _processor_seconds(), ticks[7], sum(ticks) - idle
@@ -71,8 +78,18 @@ def _status(field: str) -> float:
     raise KeyError(field)
 
 
-def peak_memory(function: Callable[[], Any]) -> float:
-    """MiB by which the process grows at most while `function` runs (Linux)."""
+def peak_memory(function: Callable[[], Any], device: str = "cpu") -> float:
+    """MiB by which the process, or what torch holds on a GPU, grows at most.
+
+    Args:
+        function: What is run meanwhile.
+        device: `cuda`, or `cpu`, which works on Linux only.
+    """
+    if device == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        function()
+        return (torch.cuda.max_memory_allocated() - before) / 2**20
     ctypes.CDLL("libc.so.6").malloc_trim(0)
     Path("/proc/self/clear_refs").write_text("5")  # the peak is what there is now
     before = _status("VmRSS")

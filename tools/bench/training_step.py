@@ -14,15 +14,14 @@ import argparse
 import itertools
 import json
 import resource
-import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
 import yaml
+from measure import alternate, table
 from torch import Tensor, nn
 
 CONFIG = "egs2/TEMPLATE/st1/conf/tuning/train_speechtokenizer_release.yaml"
@@ -187,26 +186,13 @@ def memory_alone(name: str) -> float:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def measure_time(args: argparse.Namespace) -> dict[str, float]:
-    """Median seconds of each side's step, the sides taking turns."""
-    steps = {name: make(name, args) for name in STEPS}
-    seconds: dict[str, list[float]] = {name: [] for name in STEPS}
-    for repeat in range(args.repeats + 1):
-        for name, step in steps.items():
-            start = time.perf_counter()
-            step()
-            if repeat:  # the first sets codebooks and caches
-                seconds[name].append(time.perf_counter() - start)
-    return {name: statistics.median(values) for name, values in seconds.items()}
-
-
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--n_filters", type=int, default=32)
     parser.add_argument("--batch_size", type=int, default=4)
     parser.add_argument("--seconds", type=float, default=1.0)
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--repetitions", type=int, default=5)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     parser.add_argument("--precision", default="fp32", choices=("fp32", "bf16"))
@@ -218,21 +204,27 @@ def main() -> None:
         write(f"{json.dumps(measure_memory(args))}\n")
         return
     memory = {name: memory_alone(name) for name in STEPS}
-    seconds = measure_time(args)
+    steps = {name: make(name, args) for name in STEPS}
+    seconds, _ = alternate(steps, args.repetitions)
     write(
         f"{args.n_filters} filters, batch {args.batch_size} x {args.seconds:g} s, "
         f"{args.precision}, {args.device}, {args.threads} threads, "
-        f"median of {args.repeats}\n\n"
-        "| | step, s | samples/s | peak memory, MiB |\n|---|---|---|---|\n"
+        f"median of {args.repetitions}\n\n"
     )
     samples = 16000 * args.seconds * args.batch_size
-    for name, value in seconds.items():
-        write(
-            f"| {name} | {value:.3f} | {samples / value:.0f} | {memory[name]:.0f} |\n"
-        )
-    official, ours = seconds.values()
+    rows = [
+        [
+            name,
+            f"{took.clock:.3f}",
+            f"{samples / took.clock:.0f}",
+            f"{memory[name]:.0f}",
+        ]
+        for name, took in seconds.items()
+    ]
+    write(table(["", "step, s", "samples/s", "peak memory, MiB"], rows))
+    faster = seconds["official"].clock / seconds["espnet-st"].clock
     saved = 1 - memory["espnet-st"] / memory["official"]
-    write(f"\n{official / ours:.2f} times as fast, {saved:.0%} less memory\n")
+    write(f"\n\n{faster:.2f} times as fast, {saved:.0%} less memory\n")
 
 
 if __name__ == "__main__":

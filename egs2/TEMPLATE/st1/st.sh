@@ -125,6 +125,7 @@ fi
 token_list=${token_dir}/tokens.txt
 results=${expdir}/results
 export OMP_NUM_THREADS=${num_threads}
+[ -t 2 ] || export TQDM_MININTERVAL=15 # a log is not for a bar that moves
 
 # ---- stages ----------------------------------------------------------------------
 

@@ -6,6 +6,9 @@
 # lm_of CODEC_EXP: directory of the USLM on the codes of a codec; the baseline's is VALL-E
 lm_of() { printf '%s' "${uslm_exp}${1#"${codec_exp}"}"; }
 
+# lm_name NAME: what the model on the codes of codec NAME is called
+lm_name() { if [ "$1" = codec ]; then printf USLM; else printf VALL-E; fi; }
+
 # fit_lm NAME EXP ARGS...: with what train_lm found out
 fit_lm() {
     local name=$1 exp=$2
@@ -15,9 +18,9 @@ fit_lm() {
 }
 
 train_lm() {
-    local name=USLM codec=$2 train=$3/${train_set} valid=$3/${valid_set} exp stats part n_q
+    local name codec=$2 train=$3/${train_set} valid=$3/${valid_set} exp stats part n_q
     local data="text,text,text codes.scp,speech,kaldi_ark"
-    [ "$1" = codec ] || name=VALL-E
+    name=$(lm_name "$1")
     exp=$(lm_of "${codec}")
     stats=${expdir}/uslm_stats${codec#"${codec_exp}"}
     need 5 "${train}/.done" "${valid}/.done"
@@ -60,7 +63,7 @@ synthesize() {
         "${pairs}/text" "${pairs}/prompt_wav.scp" && return
     [ "${ngpu}" -gt 0 ] || n=$(jobs_for "${pairs}/text")
     split "${n}" "${out}" "${pairs}/text" "${pairs}/prompt_wav.scp" "${pairs}/prompt_text"
-    submit "$1: zero-shot synthesis" "${n}" "${out}/decode.JOB.log" \
+    submit "$(lm_name "$1"): zero-shot synthesis" "${n}" "${out}/decode.JOB.log" \
         "${python}" -m espnet_st.bin.tts_inference --uslm "${lm}" --codec "${codec}" \
         --config "${decode_config}" --ngpu "${ngpu}" --output_dir "${out}/JOB" \
         --data_path_and_name_and_type "${out}/JOB/text,text,text" \
