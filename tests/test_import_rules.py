@@ -12,6 +12,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "espnet_st"
 ROOMS = {
     "packed",
     "codes",
+    "kernels",
     "codec",
     "uslm",
     "frontend",
@@ -24,10 +25,11 @@ ROOMS = {
 MAY = {
     "packed": (set(), set()),
     "codes": ({"packed"}, set()),
+    "kernels": (set(), set()),
     # ESPnet's own codecs, too, take their discriminators from its GAN-TTS; a teacher
     # may be a model of its SSL tasks, which are imported when it is.
     "codec": (
-        {"codes"},
+        {"codes", "kernels"},
         {
             "espnet2.gan_codec",
             "espnet2.gan_tts.hifigan",
@@ -35,7 +37,7 @@ MAY = {
             "espnet2.tasks.ssl",
         },
     ),
-    "uslm": ({"codes"}, {"espnet2.tts"}),
+    "uslm": ({"codes", "kernels"}, {"espnet2.tts"}),
     "frontend": ({"codes", "codec"}, {"espnet2"}),
     "slmtokbench": ({"codes"}, {"espnet2"}),
     "tasks": ({"codes", "codec", "uslm", "frontend", "slmtokbench"}, {"espnet2"}),

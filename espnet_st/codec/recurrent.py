@@ -1,6 +1,6 @@
 """The LSTM: whole signals in training, signals abreast in inference.
 
-Abreast are other signals, or other windows of one signal; see `recurrence.py`.
+Abreast are other signals, or other windows of one signal; see `kernels.lstm`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from espnet_st.codec.pieces import Flow, Tick
-from espnet_st.codec.recurrence import recur
+from espnet_st.kernels.lstm import recur
 
 ROWS = 16
 """Windows of a long signal that run together."""

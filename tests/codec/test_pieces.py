@@ -3,10 +3,11 @@
 import pytest
 import torch
 
-from espnet_st.codec import recurrence, recurrent
+from espnet_st.codec import recurrent
 from espnet_st.codec.generator import Generator
 from espnet_st.codec.pieces import Flow, cut, join, run
 from espnet_st.codec.recurrent import ResidualLSTM
+from espnet_st.kernels import lstm, lstm_steps
 
 SMALL = {
     "seanet": {
@@ -133,12 +134,12 @@ def make_lstm(layers, bidirectional, memory=0.0):
 @pytest.mark.parametrize("layers", [1, 2, 3])
 @pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize(
-    ("span", "columns"), [(4, [16]), (128, [16]), (5, [2]), (128, [1])]
+    ("span", "columns"), [(4, (16,)), (128, (16,)), (5, (2,)), (128, (1,))]
 )
 def test_lstm_rows_are_torchs_lstm(layers, bidirectional, span, columns, monkeypatch):
     """Whatever the blocks of frames, and however many columns share the sequences."""
-    monkeypatch.setattr(recurrence, "SPAN", span)
-    monkeypatch.setattr(recurrence, "COLUMNS", columns)
+    monkeypatch.setattr(lstm_steps, "SPAN", span)
+    monkeypatch.setattr(lstm, "COLUMNS", columns)
     module = make_lstm(layers, bidirectional)
     items = [torch.randn(length, 6) for length in (1, 9, 4, 12, 9)]
     width = layers * (2 if bidirectional else 1)
@@ -149,29 +150,6 @@ def test_lstm_rows_are_torchs_lstm(layers, bidirectional, span, columns, monkeyp
         skip = item.repeat(1, module.directions)
         torch.testing.assert_close(found[i], expected + skip, rtol=1e-5, atol=1e-6)
         torch.testing.assert_close(ends[:, :, i], torch.stack(end))
-
-
-def test_a_sequence_has_the_same_bits_beside_any_number():
-    """At the release's width: there, matrix products change with their size."""
-    torch.manual_seed(0)
-    weights = [0.03 * torch.randn(4096, 1024) for _ in range(2)]
-    weights += [torch.zeros(4096)] * 2
-    items = [torch.randn(length, 1024) for length in torch.randint(1, 6, (70,))]
-
-    def run(some):
-        outputs = [torch.empty_like(x) for x in some]
-        states = torch.zeros(2, len(some), 1024)
-        recurrence.recur(some, weights, states, outputs, backwards=False)
-        return outputs
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(2)
-    try:
-        alone = [run([x])[0] for x in items]
-        for count in (9, 32, 70):
-            assert all(map(torch.equal, run(items[:count]), alone))
-    finally:
-        torch.set_num_threads(threads)
 
 
 @pytest.mark.parametrize("memory", [0.0, 4.0, 20.0])

@@ -1,25 +1,21 @@
-"""The steps of an LSTM over many sequences at once.
+"""The steps of an LSTM over several sequences: each alone, or all at once as columns.
 
 Reading the weights is what a step costs, and it costs nearly the same for one sequence
-and for sixteen. Every matrix product has a shape that depends on one sequence alone, or
-on a whole number of blocks of columns, so that a sequence gets the same bits whatever
-runs beside it.
+and for sixteen, if the weights are far and the product is a good one. Which of these
+ways is taken is a matter of `kernels.lstm`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import gcd
 
 import torch
 from torch import Tensor
 from torch.nn.functional import linear
 
-COLUMNS = 8, 16, 32
-"""How many columns a step's matrix product may have."""
-SLABS = 32
-"""Parts of the weights that are multiplied on their own, while they are at hand."""
+from espnet_st.kernels.columns import Product
+
 SPAN = 128
 """Frames whose gates are computed at once."""
 
@@ -44,8 +40,10 @@ class Block:
     leaves: bool
 
 
-def choose_columns(lengths: Sequence[int], dtype: torch.dtype) -> int:
-    """How many columns take the least time.
+def choose_columns(
+    lengths: Sequence[int], counts: Sequence[int], dtype: torch.dtype
+) -> int:
+    """How many columns take the least time, of `counts`.
 
     The steps are as many as the longest sequence has frames, or more if the columns are
     few. What one costs for any number of columns weighs as much as ten columns do, or,
@@ -56,7 +54,7 @@ def choose_columns(lengths: Sequence[int], dtype: torch.dtype) -> int:
     def cost(columns: int) -> int:
         return max(max(lengths), -(-sum(lengths) // columns)) * (fixed + columns)
 
-    return min(COLUMNS, key=cost)
+    return min(counts, key=cost)
 
 
 def plan(
@@ -85,14 +83,14 @@ def plan(
     return starting, ending
 
 
-def recur(
+def run_alone(
     items: Sequence[Tensor],
     weights: Sequence[Tensor],
     states: Tensor,
     outputs: Sequence[Tensor],
     backwards: bool,
 ) -> Tensor:
-    """One direction of one LSTM layer over sequences of any lengths.
+    """Run one direction of one LSTM layer over sequences, each by itself.
 
     Args:
         items: (T_i, D), at least one frame each.
@@ -105,10 +103,44 @@ def recur(
     Returns:
         The states at the end (2, items, C).
     """
+    ends = torch.empty_like(states)
+    for item, out, state, end in zip(
+        items, outputs, states.unbind(1), ends.unbind(1), strict=True
+    ):
+        x = item.flip(0) if backwards else item
+        start = tuple(state[:, None, None])  # (1, 1, C) each
+        hidden, *last = torch.lstm(
+            x[:, None], start, weights, True, 1, 0.0, False, False, False
+        )
+        out.copy_(hidden[:, 0].flip(0) if backwards else hidden[:, 0])
+        end.copy_(torch.cat(last)[:, 0])
+    return ends
+
+
+def run_columns(
+    counts: Sequence[int],
+    multiply: Product,
+    items: Sequence[Tensor],
+    weights: Sequence[Tensor],
+    states: Tensor,
+    outputs: Sequence[Tensor],
+    backwards: bool,
+) -> Tensor:
+    """Run as `run_alone`, sequences being columns of the products of steps.
+
+    Args:
+        counts: Numbers of columns to choose from.
+        multiply: The product of a step.
+        items: See `run_alone`.
+        weights: See there.
+        states: See there.
+        outputs: See there.
+        backwards: See there.
+    """
     of_input, of_state, bias_input, bias_state = weights
     bias = bias_input + bias_state
     lengths, width = list(map(len, items)), of_state.shape[1]
-    columns = choose_columns(lengths, of_state.dtype)
+    columns = choose_columns(lengths, counts, of_state.dtype)
     starting, ending = plan(lengths, columns, backwards)
     # A sequence is a column here: so the product is more than twice as fast.
     states = states.mT  # (2, C, items)
@@ -120,10 +152,6 @@ def recur(
     gates = states.new_zeros(columns, ring, 4 * width)
     shown = states.new_empty(ring, width, columns)
     now = states.new_empty(4 * width, columns)
-    slabs = gcd(SLABS, 4 * width)
-    weights_by_slab = of_state.view(slabs, -1, width)
-    now_by_slab = now.view(slabs, -1, columns)
-    hidden_by_slab = hidden.expand(slabs, -1, -1)
     keep, forget, update, show = now.chunk(4)
     squashed = now[: 2 * width]
 
@@ -150,12 +178,7 @@ def recur(
                 hidden[:, block.column] = states[0, :, block.item]
                 cell[:, block.column] = states[1, :, block.item]
         place = step % ring
-        if of_state.dtype == hidden.dtype:
-            before = gates[:, place].view(columns, slabs, -1).permute(1, 2, 0)
-            torch.baddbmm(before, weights_by_slab, hidden_by_slab, out=now_by_slab)
-        else:
-            product = of_state @ hidden.to(of_state.dtype)
-            torch.add(gates[:, place].mT, product, out=now)
+        torch.add(gates[:, place].mT, multiply(of_state, hidden), out=now)
         squashed.sigmoid_()
         update.tanh_()
         show.sigmoid_()
