@@ -6,7 +6,7 @@ from setuptools import find_packages, setup
 # for 3.10 and 3.11. Each of them bounds setuptools as it needs it.
 RUNTIME = [
     'espnet>=202611; python_version >= "3.12"',
-    'espnet>=202511,<202611; python_version < "3.12"',
+    'espnet>=202511,<202600; python_version < "3.12"',
     # torch and torchaudio move together: named both, so that no installer takes a
     # newer torch for the one than it has for the other. From 2.11 on, torchaudio runs
     # with a later torch too; these bounds are ESPnet 202611's.
