@@ -208,7 +208,8 @@ if [ -z "${found}" ]; then
     }
     log "making ${venv} with ${base#* }"
     rm -rf "${venv}"
-    "${uv}" venv -q --python "${base#* }" "${venv}"
+    "${uv}" venv -q --python "${base#* }" "${venv}" ||
+        die "no environment: install Python 3.12, or name one by --python PATH"
     found=$(version_of "${target}")
 fi
 espnet=$(espnet_of "${found%% *}")
