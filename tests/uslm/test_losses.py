@@ -117,7 +117,7 @@ def test_a_few_steps_lower_the_loss(form, tiny):
         optimizer.zero_grad()
         model(*batch)[0].backward()
         optimizer.step()
-    assert float(model.eval()(*batch)[0]) < first / 2
+    assert model.eval()(*batch)[0].item() < first / 2
 
 
 def test_noise_changes_inputs_in_training_only(tiny):
