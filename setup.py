@@ -2,18 +2,28 @@
 
 from setuptools import find_packages, setup
 
+# Python says which ESPnet: 202611 and later need 3.12 or 3.13, and 202511 is the last
+# for 3.10 and 3.11. Each of them bounds setuptools as it needs it.
 RUNTIME = [
-    "espnet>=202511",
+    'espnet>=202611; python_version >= "3.12"',
+    'espnet>=202511,<202600; python_version < "3.12"',
     # torch and torchaudio move together: named both, so that no installer takes a
-    # newer torch for the one than it has for the other.
-    "torch>=2.1,<2.12",
-    "torchaudio>=2.1,<2.12",
+    # newer torch for the one than it has for the other. From 2.11 on, torchaudio runs
+    # with a later torch too; these bounds are ESPnet 202611's.
+    'torch>=2.11,!=2.12.0,!=2.12.1,<2.15; python_version >= "3.12"',
+    'torch>=2.1,<2.12; python_version < "3.12"',
+    'torchaudio>=2.11,<2.12; python_version >= "3.12"',
+    'torchaudio>=2.1,<2.12; python_version < "3.12"',
     # ESPnet 202511's chunk iterator, hence all codec training, raises TypeError
     # with numpy 2.4.
-    "numpy<2.4",
-    # ESPnet needs pkg_resources, and espnet_model_zoo needs distutils, which only
-    # setuptools still provides under Python 3.12.
-    "setuptools<74",
+    'numpy<2.4; python_version < "3.12"',
+    # The text cleaner and English g2p of ESPnet's TTS task, which 202511 always brings
+    # and 202611 by its extra `tts`, with half a dozen packages for other languages.
+    "espnet-tts-frontend",
+    # ESPnet's trainer writes with both at each epoch. Its extra `train` would bring
+    # other trainers, trackers and clusters besides.
+    "matplotlib",
+    "tensorboard",
     "espnet-model-zoo",
     "sentencepiece",
     "kaldiio",
@@ -27,16 +37,14 @@ EXTRAS = {
     "teacher": ["scikit-learn", "transformers"],
     # espeak-ng's phonemes, for ESPnet's espeak_ng_* g2p.
     "g2p": ["phonemizer"],
-    # Scorers that work without a network, the figures and the report.
+    # Scorers that work without a network.
     "eval": [
         "jiwer",
-        "matplotlib",
         "pesq",
         "pocketsphinx==5.1.1",
         "pystoi",
         "resemblyzer",
         "scikit-learn",
-        "tensorboard",
         "visqol-python",
     ],
     # The test suite; speechtokenizer is the official codec, the reference of the
@@ -58,13 +66,14 @@ setup(
     description="SpeechTokenizer, USLM and SLMTokBench for ESPnet2",
     license="Apache-2.0",
     packages=find_packages(include=["espnet_st", "espnet_st.*"]),
-    python_requires=">=3.10,<3.13",
+    python_requires=">=3.10,<3.14",
     install_requires=RUNTIME,
     extras_require=EXTRAS,
     classifiers=[
         "Programming Language :: Python :: 3.10",
         "Programming Language :: Python :: 3.11",
         "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
         "Topic :: Multimedia :: Sound/Audio :: Speech",
     ],
 )

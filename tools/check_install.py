@@ -2,7 +2,7 @@
 """Prints what espnet-st needs, the versions found, and what is missing.
 
 Exits with 1 when something is missing. The requirements are those of setup.py, as
-the installed package states them.
+the installed package states them for this Python.
 """
 
 import argparse
@@ -34,9 +34,12 @@ def rows(extras: set[str]) -> list[tuple[str, str, str, str]]:
             f"espnet_st is not installed for {sys.executable}: run tools/install.sh."
         ) from None
     from packaging.requirements import Requirement
+    from packaging.specifiers import SpecifierSet
 
-    good = (3, 10) <= sys.version_info[:2] <= (3, 12)
-    table = [("python", "3.10 to 3.12", platform.python_version(), _state(good))]
+    wanted = SpecifierSet(metadata.metadata("espnet_st")["Requires-Python"])
+    found = platform.python_version()
+    good = wanted.contains(found, prereleases=True)
+    table = [("python", str(wanted), found, _state(good, found))]
     for requirement in map(Requirement, requirements):
         marker = requirement.marker
         if marker and not any(marker.evaluate({"extra": extra}) for extra in extras):

@@ -111,13 +111,13 @@ def test_a_few_steps_lower_the_loss(form, tiny):
     model = tiny.build(form).train()
     batch = tiny.collate(tiny.utterances([(3, 9), (6, 12)]))
     optimizer = torch.optim.Adam(model.parameters(), 1e-2)
-    first = float(model.eval()(*batch)[0])
+    first = model.eval()(*batch)[0].item()
     model.train()
     for _ in range(40):
         optimizer.zero_grad()
         model(*batch)[0].backward()
         optimizer.step()
-    assert float(model.eval()(*batch)[0]) < first / 2
+    assert model.eval()(*batch)[0].item() < first / 2
 
 
 def test_noise_changes_inputs_in_training_only(tiny):

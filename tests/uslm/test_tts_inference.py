@@ -62,7 +62,7 @@ def command(exp, data, tmp_path, monkeypatch):
 def test_a_set_is_spoken_and_bad_items_are_named(command, caplog, capsys):
     caplog.set_level("INFO")
     output = command()
-    keys = [line.split()[0] for line in open(output / "wav.scp")]
+    keys = [line.split()[0] for line in (output / "wav.scp").read_text().splitlines()]
     assert keys == ["u1", "u2", "u3"] == sorted(CodesReader(output / "codes.scp"))
     for name, codes in CodesReader(output / "codes.scp").items():
         info = soundfile.info(output / "wav" / f"{name}.wav")

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Sourced: the environment of all recipes. tools/venv is used where it stands, else the
-# environment that is active.
+# Sourced: the environment of all recipes. tools/venv, or the one that ESPNET_ST_VENV
+# names, is used where it stands, else the environment that is active.
 
 MAIN_ROOT=$(readlink -f "$(dirname "${BASH_SOURCE[0]}")")
 MAIN_ROOT=$(dirname "$(dirname "$(dirname "${MAIN_ROOT}")")")
 export MAIN_ROOT
-if [ -x "${MAIN_ROOT}/tools/venv/bin/python" ]; then
-    PATH=${MAIN_ROOT}/tools/venv/bin:${PATH}
+if [ -x "${ESPNET_ST_VENV:-${MAIN_ROOT}/tools/venv}/bin/python" ]; then
+    PATH=${ESPNET_ST_VENV:-${MAIN_ROOT}/tools/venv}/bin:${PATH}
 fi
 export PATH=${PWD}/utils:${PATH}
 export PYTHONPATH=${MAIN_ROOT}${PYTHONPATH:+:${PYTHONPATH}}
