@@ -122,7 +122,7 @@ class AudioCoding:
         """Codes (n_q, T) int64 of one waveform; see `encode_batch`."""
         return self.encode_batch([wav], sample_rate)[0]
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def encode_batch(
         self,
         wavs: Sequence[np.ndarray | torch.Tensor],
@@ -149,7 +149,7 @@ class AudioCoding:
         """Waveform (T * hop_length,) float32 of codes (k, T); see `decode_batch`."""
         return self.decode_batch([codes], start)[0]
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def decode_batch(
         self, codes: Sequence[torch.Tensor], start: int = 0
     ) -> list[torch.Tensor]:

@@ -52,7 +52,7 @@ class CodecStream:
         """The same in seconds."""
         return self.latency_samples / self._generator.sample_rate
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def encode(self, wav: np.ndarray | Tensor, last: bool = False) -> Tensor:
         """The codes that the next samples complete.
 
@@ -74,7 +74,7 @@ class CodecStream:
             wav = prepare_audio(wav, rate, rate)
         return self._encoder.push(wav.float().to(self._device), last).cpu()
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def decode(self, codes: Tensor, last: bool = False) -> Tensor:
         """The samples of the next frames.
 
