@@ -203,7 +203,10 @@ class AudioCoding:
             pieces = cut(
                 [signals[i].to(self.device) for i in chosen], PIECE * frame, flows
             )
-            done |= zip(chosen, join(ticks(pieces, flows)))
+            with torch.inference_mode():
+                parts = list(ticks(pieces, flows))
+            # Joined outside of that mode they are ordinary tensors, fit for training.
+            done |= zip(chosen, join(parts))
         return [done[i].cpu() for i in range(len(signals))]
 
     def stream(self) -> CodecStream:

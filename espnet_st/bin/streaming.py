@@ -52,7 +52,6 @@ class CodecStream:
         """The same in seconds."""
         return self.latency_samples / self._generator.sample_rate
 
-    @torch.no_grad()
     def encode(self, wav: np.ndarray | Tensor, last: bool = False) -> Tensor:
         """The codes that the next samples complete.
 
@@ -74,7 +73,6 @@ class CodecStream:
             wav = prepare_audio(wav, rate, rate)
         return self._encoder.push(wav.float().to(self._device), last).cpu()
 
-    @torch.no_grad()
     def decode(self, codes: Tensor, last: bool = False) -> Tensor:
         """The samples of the next frames.
 
@@ -110,4 +108,6 @@ class _Line:
         if self._flow.last:
             raise ValueError("the signal has ended: start another stream")
         self._piece, self._flow.last = piece, last
-        return next(self._ticks)[0]
+        with torch.inference_mode():
+            made = next(self._ticks)[0]
+        return made.clone()  # outside of that mode: an ordinary tensor
