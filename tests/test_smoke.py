@@ -133,6 +133,17 @@ def test_valle_speaks_the_baselines_codes(smoke_run):
     assert (exp / codec).resolve() == smoke_run.resolve() / "exp/codec_mini_nodistill"
 
 
+@pytest.mark.parametrize("of", ["", "_nodistill"])
+def test_stage_6_gives_a_model_the_decoding_that_stage_7_uses(smoke_run, of):
+    conf = ROOT / "egs2/mini/st1/conf/decode_uslm.yaml"
+    conf = yaml.safe_load(conf.read_text(encoding="utf-8"))
+    del conf["batch_size"], conf["seed"]
+    exp = smoke_run / f"exp/uslm_mini{of}"
+    assert yaml.safe_load((exp / "decode.yaml").read_text()) == conf
+    (log, *_) = sorted((exp / "decode_zeroshot/test").glob("decode.*.log"))
+    assert "decoding with {" in log.read_text()
+
+
 def test_stage_8_reports(smoke_run):
     results = smoke_run / "exp/results"
     text = (results / "RESULTS.md").read_text(encoding="utf-8")

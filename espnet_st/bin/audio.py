@@ -165,7 +165,8 @@ def prepare_audio(
             "pass integers as integers, or divide by their range"
         )
     if sample_rate != target_rate:
-        wav = resample(wav, sample_rate, target_rate)
+        with torch.autocast(wav.device.type, enabled=False):
+            wav = resample(wav, sample_rate, target_rate)
     return wav
 
 

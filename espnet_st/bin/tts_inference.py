@@ -26,6 +26,7 @@ from espnet_st.bin.speaking import CUT, ENDED_AT_ONCE, Inputs, Request, speak_se
 from espnet_st.bin.text import TextTokens
 from espnet_st.bin.tts_options import DEFAULTS, given_decoding, parse_options
 from espnet_st.bin.uslm_release import is_release, load_uslm
+from espnet_st.codes import one_utterance
 from espnet_st.uslm.decoding import Options, Prompt, Spoken
 from espnet_st.uslm.narrow import narrow
 from espnet_st.uslm.sampling import other_seed
@@ -139,7 +140,7 @@ class Text2Speech:
         speech: np.ndarray | torch.Tensor | str | Path | None = None,
         prompt_text: str | None = None,
         sample_rate: int | None = None,
-        prompt_codes: torch.Tensor | None = None,
+        prompt_codes: torch.Tensor | np.ndarray | None = None,
         decode_conf: dict[str, Any] | None = None,
         **options: Any,
     ) -> dict[str, Any]:
@@ -186,7 +187,7 @@ class Text2Speech:
         speech: np.ndarray | torch.Tensor | str | Path | None = None,
         text: str | None = None,
         sample_rate: int | None = None,
-        codes: torch.Tensor | None = None,
+        codes: torch.Tensor | np.ndarray | None = None,
     ) -> Prompt | None:
         """Make a prompt of a voice, arguments as of the call; None without one.
 
@@ -207,7 +208,7 @@ class Text2Speech:
             codes = self.codec.encode(wav)
         words = None if text is None or not text.strip() else self.tokens(text)
         if codes is not None:
-            return Prompt(words, codes)
+            return Prompt(words, one_utterance(codes))
         if words is not None:
             raise ValueError(f"prompt_text {text!r} of no voice: give speech, too")
         return None
@@ -234,9 +235,11 @@ class Text2Speech:
         spoken = []
         for start in range(0, len(rows), self.batch_size):
             texts, prompts, seeds = zip(*rows[start : start + self.batch_size])
-            spoken += self.tts.synthesize(
-                texts, prompts, seeds=seeds, **self.options | options
-            )
+            # A caller's autocast would change codes.
+            with torch.autocast(torch.device(self.device).type, enabled=False):
+                spoken += self.tts.synthesize(
+                    texts, prompts, seeds=seeds, **self.options | options
+                )
         parts = iter(spoken)
         return [_join([next(parts) for _ in request.parts]) for request in requests]
 

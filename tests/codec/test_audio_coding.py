@@ -101,6 +101,43 @@ def test_bad_audio_is_refused(codec, wav, message):
         codec.encode(wav)
 
 
+def test_a_callers_autocast_changes_nothing(codec):
+    wav = torch.randn(4000)
+    codes, decoded = codec.encode(wav, 8000), codec.decode(codec.encode(wav))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(codec.encode(wav, 8000), codes)
+        assert torch.equal(codec.decode(codec.encode(wav)), decoded)
+
+
+def test_codes_of_any_form_are_decoded(codec):
+    codes = codec.encode(torch.randn(3000))
+    wav, vectors = codec.decode(codes), codec.quantized(codes)
+    forms = [codes.numpy(), codes.tolist(), codes[:, None], codes[:, None].numpy()]
+    forms += [codes.to(kind) for kind in (torch.uint8, torch.int16, torch.int32)]
+    forms += [codes.numpy().astype(kind) for kind in ("uint8", "uint16", "int32")]
+    for form in forms:
+        assert torch.equal(codec.decode(form), wav)
+        assert torch.equal(codec.quantized(form), vectors)
+    with pytest.raises(ValueError, match="expected integers"):
+        codec.decode(codes.numpy().astype("float32"))
+    with pytest.raises(ValueError, match=r"\(3, 2, 10\)"):
+        codec.decode(codes[:, None].expand(-1, 2, -1))
+
+
+def test_espnets_form_takes_what_encode_takes(codec):
+    wav = (0.1 * torch.randn(3200)).clamp(-1, 1)
+    plain = codec(wav)
+    for audio in (
+        torch.stack([wav, wav], 1),
+        wav[None].numpy(),
+        wav.clone().requires_grad_(),
+    ):
+        out = codec(audio)
+        assert torch.equal(out["codes"], plain["codes"])
+        assert torch.equal(out["resyn_audio"], plain["resyn_audio"])
+    assert codec(wav.bfloat16())["resyn_audio"].shape == (3200,)
+
+
 @pytest.mark.parametrize(
     ("codes", "message"),
     [

@@ -172,6 +172,14 @@ def test_narrow_weights_speak(exp):
         Text2Speech.from_pretrained(exp, codec=StandIn(), dtype="float16")
 
 
+def test_a_callers_autocast_changes_nothing(exp):
+    tts = Text2Speech.from_pretrained(exp, codec=StandIn(), minlenratio=3.0)
+    plain = tts("abc", prompt_codes=CODES, prompt_text="ab")
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        cast = tts("abc", prompt_codes=CODES.numpy(), prompt_text="ab")
+    assert cast["codes"].equal(plain["codes"]) and cast["score"] == plain["score"]
+
+
 def test_the_codec_is_found_beside_the_config(exp, monkeypatch):
     asked = []
     monkeypatch.setattr(
