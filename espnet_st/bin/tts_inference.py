@@ -22,7 +22,7 @@ from espnet_st.bin.decode_defaults import read_defaults
 from espnet_st.bin.jobs import setup_logging
 from espnet_st.bin.loading import load_strictly, read_config
 from espnet_st.bin.pretrained import CODEC, model_files
-from espnet_st.bin.speaking import CUT, ENDED_AT_ONCE, Inputs, Request, speak_set
+from espnet_st.bin.speaking import CUT, Inputs, Request, ended_at_once, speak_set
 from espnet_st.bin.text import TextTokens
 from espnet_st.bin.tts_options import DEFAULTS, given_decoding, parse_options
 from espnet_st.bin.uslm_release import is_release, load_uslm
@@ -165,9 +165,10 @@ class Text2Speech:
         """
         prompt = self.prompt(speech, prompt_text, sample_rate, prompt_codes)
         request = Request("text", self.parts(text), prompt, self.seed)
-        spoken = self.speak([request], **(decode_conf or {}), **options)[0]
+        options = self.options | dict(decode_conf or {}, **options)
+        spoken = self.speak([request], **options)[0]
         if spoken.codes.shape[1] == 0:
-            raise ValueError(ENDED_AT_ONCE)
+            raise ended_at_once(prompt, options["ar_prompt"])
         if spoken.truncated:
             logging.warning("%r %s", text, CUT)
         return dict(wav=self.codec.decode(spoken.codes), **vars(spoken))

@@ -159,8 +159,13 @@ def test_what_never_ends_is_cut_and_reported(exp, caplog):
 def test_what_ends_at_once_is_an_error(exp):
     never(exp, ends=True)
     tts = Text2Speech.from_pretrained(exp, codec=StandIn())
-    with pytest.raises(ValueError, match="ended at once, whatever was drawn"):
+    with pytest.raises(ValueError, match="whatever was drawn: give a minlenratio"):
         tts("abc")
+    voice = dict(prompt_codes=CODES, prompt_text="ab")
+    with pytest.raises(ValueError, match="whatever was drawn: give ar_prompt=False"):
+        tts("abc", **voice)
+    with pytest.raises(ValueError, match="give a minlenratio"):  # the advice is taken
+        tts("abc", **voice, ar_prompt=False)
     assert not tts("abc", minlenratio=1.0)["truncated"]
 
 
