@@ -2,7 +2,6 @@
 
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -171,19 +170,3 @@ def test_a_second_run_skips_what_is_there(smoke_run, smoke_command):
     command = smoke_command(smoke_run, "--stage", "5", "--stop_stage", "5")
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.count("is finished: skipped") == 6
-
-
-def snippets():
-    """The fenced Python blocks of the README."""
-    readme = ROOT / "README.md"
-    text = readme.read_text(encoding="utf-8") if readme.is_file() else ""
-    return re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-
-
-@pytest.mark.parametrize("code", snippets(), ids=lambda code: code.splitlines()[0])
-def test_a_snippet_of_the_readme_runs(smoke_run, code):
-    """In the recipe's directory as a user has it, with a `speech.wav` to read."""
-    path = next(iter(table(smoke_run / "dump/raw/test/wav.scp").values()))
-    wav, rate = soundfile.read(path)
-    soundfile.write(smoke_run / "speech.wav", wav, rate)
-    subprocess.run([sys.executable, "-c", code], cwd=smoke_run, check=True)
