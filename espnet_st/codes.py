@@ -52,6 +52,30 @@ def check_codes(
         )
 
 
+def one_utterance(codes: torch.Tensor | np.ndarray) -> torch.Tensor:
+    """Codes of one utterance as this package computes with them.
+
+    Args:
+        codes: (k, T), or (k, 1, T) as ESPnet's codecs give them; integers of any width,
+            a tensor, an array or what numpy takes for one.
+
+    Returns:
+        The same codes (k, T), int64. What is no integers stays as it is, for
+        `check_codes` to refuse.
+    """
+    if not torch.is_tensor(codes):
+        codes = np.asarray(codes)
+        # Not every torch knows numpy's unsigned types.
+        codes = torch.as_tensor(
+            codes.astype(np.int64) if codes.dtype.kind in "iu" else codes
+        )
+    if not (
+        codes.is_floating_point() or codes.is_complex() or codes.dtype == torch.bool
+    ):
+        codes = codes.long()
+    return codes.squeeze(1) if codes.dim() == 3 and codes.shape[1] == 1 else codes
+
+
 def to_disk(codes: torch.Tensor) -> np.ndarray:
     """One utterance (n_q, T) as the archive holds it, (T, n_q) float32."""
     return codes.t().to(torch.float32).cpu().numpy()

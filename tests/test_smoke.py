@@ -2,7 +2,6 @@
 
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -133,6 +132,17 @@ def test_valle_speaks_the_baselines_codes(smoke_run):
     assert (exp / codec).resolve() == smoke_run.resolve() / "exp/codec_mini_nodistill"
 
 
+@pytest.mark.parametrize("of", ["", "_nodistill"])
+def test_stage_6_gives_a_model_the_decoding_that_stage_7_uses(smoke_run, of):
+    conf = ROOT / "egs2/mini/st1/conf/decode_uslm.yaml"
+    conf = yaml.safe_load(conf.read_text(encoding="utf-8"))
+    del conf["batch_size"], conf["seed"]
+    exp = smoke_run / f"exp/uslm_mini{of}"
+    assert yaml.safe_load((exp / "decode.yaml").read_text()) == conf
+    (log, *_) = sorted((exp / "decode_zeroshot/test").glob("decode.*.log"))
+    assert "decoding with {" in log.read_text()
+
+
 def test_stage_8_reports(smoke_run):
     results = smoke_run / "exp/results"
     text = (results / "RESULTS.md").read_text(encoding="utf-8")
@@ -160,19 +170,3 @@ def test_a_second_run_skips_what_is_there(smoke_run, smoke_command):
     command = smoke_command(smoke_run, "--stage", "5", "--stop_stage", "5")
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.count("is finished: skipped") == 6
-
-
-def snippets():
-    """The fenced Python blocks of the README."""
-    readme = ROOT / "README.md"
-    text = readme.read_text(encoding="utf-8") if readme.is_file() else ""
-    return re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-
-
-@pytest.mark.parametrize("code", snippets(), ids=lambda code: code.splitlines()[0])
-def test_a_snippet_of_the_readme_runs(smoke_run, code):
-    """In the recipe's directory as a user has it, with a `speech.wav` to read."""
-    path = next(iter(table(smoke_run / "dump/raw/test/wav.scp").values()))
-    wav, rate = soundfile.read(path)
-    soundfile.write(smoke_run / "speech.wav", wav, rate)
-    subprocess.run([sys.executable, "-c", code], cwd=smoke_run, check=True)

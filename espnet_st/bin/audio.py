@@ -18,6 +18,9 @@ from torchaudio.functional import resample
 LOUDEST = 100.0
 """A float sample beyond this can only be an integer of a PCM format."""
 
+QUIETEST = 2.0**-15
+"""Integers whose peak is below this share of their range fit a narrower type."""
+
 
 def read_index(path: str | Path) -> dict[str, str]:
     """Lines `key value...` of an index such as `wav.scp`, in order.
@@ -149,7 +152,8 @@ def prepare_audio(
         )
     if wav.is_complex() or wav.dtype == torch.bool:
         raise ValueError(f"audio is {wav.dtype}; expected floats or integers")
-    if not wav.is_floating_point():
+    kind = wav.dtype
+    if not kind.is_floating_point:
         span = torch.iinfo(wav.dtype)  # unsigned samples are silent at mid-range
         half, middle = (span.max - span.min + 1) / 2, (span.max + span.min + 1) / 2
         wav = (wav.double() - middle) / half
@@ -164,8 +168,14 @@ def prepare_audio(
             f"audio reaches {loudest:g}; expected samples in [-1, 1]: "
             "pass integers as integers, or divide by their range"
         )
+    if not kind.is_floating_point and 0 < loudest < QUIETEST:
+        raise ValueError(
+            f"audio of {kind} reaches only {loudest:g} of its range: are these 16-bit "
+            "samples in a wider type? Convert them to int16"
+        )
     if sample_rate != target_rate:
-        wav = resample(wav, sample_rate, target_rate)
+        with torch.autocast(wav.device.type, enabled=False):
+            wav = resample(wav, sample_rate, target_rate)
     return wav
 
 

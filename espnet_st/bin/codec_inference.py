@@ -21,7 +21,7 @@ from espnet_st.codec.generator import Generator
 from espnet_st.codec.layers import fold_weight_norm
 from espnet_st.codec.pieces import Flow, Tick, cut, join
 from espnet_st.codec.seanet import SEANetDecoder, SEANetEncoder
-from espnet_st.codes import CodesReader, check_codes
+from espnet_st.codes import CodesReader, check_codes, one_utterance
 
 PIECE = 100
 """Frames of a signal that are in work at once; bounds the memory."""
@@ -122,7 +122,7 @@ class AudioCoding:
         """Codes (n_q, T) int64 of one waveform; see `encode_batch`."""
         return self.encode_batch([wav], sample_rate)[0]
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def encode_batch(
         self,
         wavs: Sequence[np.ndarray | torch.Tensor],
@@ -145,18 +145,19 @@ class AudioCoding:
         ready = [prepare_audio(wav, rate, self.sample_rate) for wav in wavs]
         return self._abreast(self.generator.encode_ticks, ready, self.hop_length)
 
-    def decode(self, codes: torch.Tensor, start: int = 0) -> torch.Tensor:
+    def decode(self, codes: torch.Tensor | np.ndarray, start: int = 0) -> torch.Tensor:
         """Waveform (T * hop_length,) float32 of codes (k, T); see `decode_batch`."""
         return self.decode_batch([codes], start)[0]
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def decode_batch(
-        self, codes: Sequence[torch.Tensor], start: int = 0
+        self, codes: Sequence[torch.Tensor | np.ndarray], start: int = 0
     ) -> list[torch.Tensor]:
         """Waveforms of several utterances, the same as one by one.
 
         Args:
-            codes: Each (k, T_i), codes of layers start, ..., start + k - 1.
+            codes: Each (k, T_i) or (k, 1, T_i), integers of any width: codes of layers
+                start, ..., start + k - 1.
             start: The first of these layers; 0 is the semantic one.
 
         Returns:
@@ -166,6 +167,7 @@ class AudioCoding:
             ValueError: If codes are out of range, empty, or of layers that are not
                 there.
         """
+        codes = [one_utterance(one) for one in codes]
         for one in codes:
             check_codes(one, self.codebook_size)
             most = self.n_q - start
@@ -203,7 +205,12 @@ class AudioCoding:
             pieces = cut(
                 [signals[i].to(self.device) for i in chosen], PIECE * frame, flows
             )
-            done |= zip(chosen, join(ticks(pieces, flows)))
+            # A caller's autocast would change codes.
+            kind = torch.device(self.device).type
+            with torch.inference_mode(), torch.autocast(kind, enabled=False):
+                parts = list(ticks(pieces, flows))
+            # Joined outside of that mode they are ordinary tensors, fit for training.
+            done |= zip(chosen, join(parts))
         return [done[i].cpu() for i in range(len(signals))]
 
     def stream(self) -> CodecStream:
@@ -214,8 +221,9 @@ class AudioCoding:
         """
         return CodecStream(self.generator, self.device)
 
-    def quantized(self, codes: torch.Tensor) -> torch.Tensor:
+    def quantized(self, codes: torch.Tensor | np.ndarray) -> torch.Tensor:
         """Each layer's vectors (k, T, D) for codes (k, T)."""
+        codes = one_utterance(codes)
         check_codes(codes, self.codebook_size)
         codes = codes[:, None].to(self.device)
         vectors = self.generator.quantizer.codes_to_vectors(codes)
@@ -227,14 +235,16 @@ class AudioCoding:
         """ESPnet's form: `codes` (n_q, 1, T), and `resyn_audio` (N,) unless encoding.
 
         Args:
-            audio: (N,) at the model's rate.
+            audio: (N,) at the model's rate, or with a second axis of channels, which
+                are averaged.
             encode_only: Whether to leave out the resynthesis.
         """
-        codes = self.encode(audio)
+        with torch.no_grad():
+            wav = prepare_audio(audio, self.sample_rate, self.sample_rate)
+        codes = self.encode(wav)
         if encode_only:
             return {"codes": codes[:, None]}
-        wav = self.decode(codes)[: np.asarray(audio).shape[-1]]
-        return {"codes": codes[:, None], "resyn_audio": wav}
+        return {"codes": codes[:, None], "resyn_audio": self.decode(codes)[: len(wav)]}
 
 
 def parse_layers(text: str) -> int:

@@ -56,11 +56,14 @@ def read_config(path: Path) -> dict[str, Any]:
     """The `config.yaml` that ESPnet wrote.
 
     Raises:
-        ValueError: If it is missing or no mapping.
+        ValueError: If it is missing, no YAML or no mapping.
     """
     if not path.is_file():
         raise ValueError(f"no {path}: is this the directory of a trained model?")
-    config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    try:
+        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is not readable YAML: {error}") from error
     if not isinstance(config, dict):
         raise ValueError(f"{path} holds {type(config).__name__}; expected a mapping")
     return config

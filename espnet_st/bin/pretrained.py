@@ -1,7 +1,8 @@
-"""Where a trained model's two files are: a directory, a packed zip or a hub's name.
+"""Where a trained model's files are: a directory, a packed zip or a hub's name.
 
-Archives are those of ESPnet's `pack`: `meta.yaml` names the files. Only the two that
-are needed are taken out, under names of our own, and removed after use.
+Archives are those of ESPnet's `pack`: `meta.yaml` names configuration and checkpoint.
+Only these two and what `BESIDE` names are taken out, under names of our own, and
+removed after use.
 """
 
 from __future__ import annotations
@@ -24,6 +25,12 @@ MAX_CHECKPOINT = 2**33
 
 CODEC = "codec.yaml"
 """Beside the configuration of a USLM it names the codec of its codes."""
+
+DECODE = "decode.yaml"
+"""Beside the configuration of a USLM it holds its decoding defaults."""
+
+BESIDE = (CODEC, DECODE)
+"""Files that a USLM may have beside its configuration."""
 
 NAME = re.compile(r"(https?://\S+|\w[\w.-]*/\w[\w.-]*(@[\w.-]+)?)")
 """What may be the name of a model in ESPnet's zoo or on a hub."""
@@ -110,9 +117,10 @@ def _unpacked(archive: Path, work: Path) -> ModelFiles:
             config, model = _named((work / "meta.yaml").read_bytes(), archive)
             _extract(members, config, files.config, MAX_YAML)
             _extract(members, model, files.checkpoint, MAX_CHECKPOINT)
-            codec = str(PurePosixPath(config).with_name(CODEC))
-            if codec in members.namelist():
-                _extract(members, codec, work / CODEC, MAX_YAML)
+            for name in BESIDE:
+                member = str(PurePosixPath(config).with_name(name))
+                if member in members.namelist():
+                    _extract(members, member, work / name, MAX_YAML)
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError) as error:
         raise ValueError(f"cannot unpack {archive}: {error}") from error
     return files

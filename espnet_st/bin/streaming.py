@@ -11,7 +11,7 @@ from torch import Tensor
 from espnet_st.bin.audio import prepare_audio
 from espnet_st.codec.generator import Generator
 from espnet_st.codec.pieces import Flow, Tick
-from espnet_st.codes import check_codes
+from espnet_st.codes import check_codes, one_utterance
 
 
 class CodecStream:
@@ -52,7 +52,6 @@ class CodecStream:
         """The same in seconds."""
         return self.latency_samples / self._generator.sample_rate
 
-    @torch.inference_mode()
     def encode(self, wav: np.ndarray | Tensor, last: bool = False) -> Tensor:
         """The codes that the next samples complete.
 
@@ -74,8 +73,7 @@ class CodecStream:
             wav = prepare_audio(wav, rate, rate)
         return self._encoder.push(wav.float().to(self._device), last).cpu()
 
-    @torch.inference_mode()
-    def decode(self, codes: Tensor, last: bool = False) -> Tensor:
+    def decode(self, codes: Tensor | np.ndarray, last: bool = False) -> Tensor:
         """The samples of the next frames.
 
         Args:
@@ -88,6 +86,7 @@ class CodecStream:
         Raises:
             ValueError: If the codes are out of range, or the signal has ended.
         """
+        codes = one_utterance(codes)
         check_codes(codes, self._generator.codebook_size)
         return self._decoder.push(codes.to(self._device), last).cpu()
 
@@ -110,4 +109,8 @@ class _Line:
         if self._flow.last:
             raise ValueError("the signal has ended: start another stream")
         self._piece, self._flow.last = piece, last
-        return next(self._ticks)[0]
+        # A caller's autocast would change codes.
+        off = torch.autocast(piece.device.type, enabled=False)
+        with torch.inference_mode(), off:
+            made = next(self._ticks)[0]
+        return made.clone()  # outside of that mode: an ordinary tensor

@@ -2,7 +2,8 @@
 
 The USLM's directory holds ESPnet's `config.yaml` and checkpoints; beside them
 `codec.yaml` may name the codec that made its codes (`codec: SOURCE`: a directory or
-file, relative to `codec.yaml` or absolute, or a name that `AudioCoding` takes).
+file, relative to `codec.yaml` or absolute, or a name that `AudioCoding` takes), and
+`decode.yaml` may hold the model's own decoding options (see `decode_defaults`).
 """
 
 from __future__ import annotations
@@ -17,13 +18,15 @@ import torch
 
 from espnet_st.bin.audio import prepare_audio, read_audio
 from espnet_st.bin.codec_inference import AudioCoding
+from espnet_st.bin.decode_defaults import read_defaults
 from espnet_st.bin.jobs import setup_logging
 from espnet_st.bin.loading import load_strictly, read_config
 from espnet_st.bin.pretrained import CODEC, model_files
-from espnet_st.bin.speaking import CUT, ENDED_AT_ONCE, Inputs, Request, speak_set
+from espnet_st.bin.speaking import CUT, Inputs, Request, ended_at_once, speak_set
 from espnet_st.bin.text import TextTokens
-from espnet_st.bin.tts_options import DECODING, parse_options
+from espnet_st.bin.tts_options import DEFAULTS, given_decoding, parse_options
 from espnet_st.bin.uslm_release import is_release, load_uslm
+from espnet_st.codes import one_utterance
 from espnet_st.uslm.decoding import Options, Prompt, Spoken
 from espnet_st.uslm.narrow import narrow
 from espnet_st.uslm.sampling import other_seed
@@ -53,7 +56,8 @@ class Text2Speech:
         batch_size: Parts spoken at once, at most.
         **options: Those of `uslm.decoding.Options` but seeds: temperature, top_k,
             top_p, ras_window, ras_threshold, cfg_scale, align_scale, nbest,
-            minlenratio, maxlenratio, ar_prompt.
+            minlenratio, maxlenratio, ar_prompt. One that is not given is as
+            `decode.yaml` beside the config says, else as in that class.
 
     Raises:
         ValueError: If a file is missing or does not fit, or an option is out of range.
@@ -71,8 +75,9 @@ class Text2Speech:
         batch_size: int = 16,
         **options: Any,
     ):
-        Options(**options).check()
         train_config = Path(train_config)
+        options = DEFAULTS | read_defaults(train_config.parent) | options
+        Options(**options).check()
         config, state = load_uslm(train_config, model_file)
         if not isinstance(codec, AudioCoding):
             codec = AudioCoding.from_pretrained(
@@ -135,7 +140,7 @@ class Text2Speech:
         speech: np.ndarray | torch.Tensor | str | Path | None = None,
         prompt_text: str | None = None,
         sample_rate: int | None = None,
-        prompt_codes: torch.Tensor | None = None,
+        prompt_codes: torch.Tensor | np.ndarray | None = None,
         decode_conf: dict[str, Any] | None = None,
         **options: Any,
     ) -> dict[str, Any]:
@@ -160,9 +165,10 @@ class Text2Speech:
         """
         prompt = self.prompt(speech, prompt_text, sample_rate, prompt_codes)
         request = Request("text", self.parts(text), prompt, self.seed)
-        spoken = self.speak([request], **(decode_conf or {}), **options)[0]
+        options = self.options | dict(decode_conf or {}, **options)
+        spoken = self.speak([request], **options)[0]
         if spoken.codes.shape[1] == 0:
-            raise ValueError(ENDED_AT_ONCE)
+            raise ended_at_once(prompt, options["ar_prompt"])
         if spoken.truncated:
             logging.warning("%r %s", text, CUT)
         return dict(wav=self.codec.decode(spoken.codes), **vars(spoken))
@@ -182,7 +188,7 @@ class Text2Speech:
         speech: np.ndarray | torch.Tensor | str | Path | None = None,
         text: str | None = None,
         sample_rate: int | None = None,
-        codes: torch.Tensor | None = None,
+        codes: torch.Tensor | np.ndarray | None = None,
     ) -> Prompt | None:
         """Make a prompt of a voice, arguments as of the call; None without one.
 
@@ -203,7 +209,7 @@ class Text2Speech:
             codes = self.codec.encode(wav)
         words = None if text is None or not text.strip() else self.tokens(text)
         if codes is not None:
-            return Prompt(words, codes)
+            return Prompt(words, one_utterance(codes))
         if words is not None:
             raise ValueError(f"prompt_text {text!r} of no voice: give speech, too")
         return None
@@ -230,9 +236,11 @@ class Text2Speech:
         spoken = []
         for start in range(0, len(rows), self.batch_size):
             texts, prompts, seeds = zip(*rows[start : start + self.batch_size])
-            spoken += self.tts.synthesize(
-                texts, prompts, seeds=seeds, **self.options | options
-            )
+            # A caller's autocast would change codes.
+            with torch.autocast(torch.device(self.device).type, enabled=False):
+                spoken += self.tts.synthesize(
+                    texts, prompts, seeds=seeds, **self.options | options
+                )
         parts = iter(spoken)
         return [_join([next(parts) for _ in request.parts]) for request in requests]
 
@@ -273,6 +281,7 @@ def main(cmd: Sequence[str] | None = None) -> None:
     args = parse_options(cmd)
     setup_logging(args.log_level)
     logging.info("%s", vars(args))
+    given = given_decoding(args)
     inputs = Inputs(args.data_path_and_name_and_type)
     source = dict(model_tag=args.uslm, model_file=args.model_file)
     if args.train_config:
@@ -285,8 +294,9 @@ def main(cmd: Sequence[str] | None = None) -> None:
         seed=args.seed,
         max_tokens=args.max_tokens,
         batch_size=args.batch_size,
-        **{name: getattr(args, name) for name in DECODING},
+        **given,
     )
+    logging.info("decoding with %s, of which were given: %s", tts.options, [*given])
     names = read_keys(args.key_file) if args.key_file else None
     speak_set(tts, inputs, args.output_dir, args.batch_size, names)
 

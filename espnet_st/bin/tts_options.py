@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 from espnet2.utils.types import str2bool
 
@@ -26,7 +27,12 @@ DECODING = {
     "maxlenratio": (float, "most frames per token"),
     "ar_prompt": (str2bool, "whether the prompt goes to the AR model too"),
 }
-"""Type and meaning of `uslm.decoding.Options`."""
+"""Type on the command line and meaning of `uslm.decoding.Options`."""
+
+DEFAULTS = {
+    field.name: field.default for field in fields(Options) if field.name in DECODING
+}
+"""Their values where neither the user nor the model gives others."""
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -56,23 +62,72 @@ def get_parser() -> argparse.ArgumentParser:
     add("--seed", type=int, default=0, help="of the draws")
     add("--log_level", type=str.upper, default="INFO", help="what is logged")
     add("--max_tokens", type=int, default=250, help="cut longer texts; 0: never")
-    defaults = {field.name: field.default for field in fields(Options)}
     for name, (kind, meaning) in DECODING.items():
-        add(f"--{name}", type=kind, default=defaults[name], help=meaning)
+        default = f"the model's own (decode.yaml beside it), else {DEFAULTS[name]}"
+        text = f"{meaning} (default: {default})"
+        add(f"--{name}", type=kind, default=argparse.SUPPRESS, help=text)
     return parser
 
 
+def check_decoding(options: Mapping[str, Any], where: str | Path) -> None:
+    """Refuse decoding options of a file that cannot be used.
+
+    Args:
+        options: Options by name; an integer may stand for a float.
+        where: The file, to name it.
+
+    Raises:
+        ValueError: If an option is unknown, of another type than its default, or out
+            of range.
+    """
+    for name, value in options.items():
+        if name not in DEFAULTS:
+            raise ValueError(
+                f"{where}: unknown option {name}; expected {', '.join(DEFAULTS)}"
+            )
+        kind = type(DEFAULTS[name])
+        if type(value) is not kind and (kind, type(value)) != (float, int):
+            raise ValueError(
+                f"{where}: {name} is of type {type(value).__name__}; "
+                f"expected {kind.__name__}"
+            )
+    try:
+        Options(**options).check()
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from error
+
+
 def parse_options(cmd: Sequence[str] | None) -> argparse.Namespace:
-    """Parse a command line; what it gives goes before what `--config` gives."""
+    """Parse a command line; what it gives goes before what `--config` gives.
+
+    Returns:
+        All options, but of `DECODING` only those that are given; see `given_decoding`.
+    """
     parser = get_parser()
     known, _ = parser.parse_known_args(cmd)
     if known.config:
-        values = read_config(Path(known.config))
-        unknown = sorted(set(values) - set(vars(known)))
-        if unknown:
-            parser.error(f"{known.config}: unknown options {', '.join(unknown)}")
+        try:
+            values = read_config(Path(known.config))
+            unknown = sorted(
+                map(str, values.keys() - vars(known).keys() - DECODING.keys())
+            )
+            if unknown:
+                raise ValueError(
+                    f"{known.config}: unknown options {', '.join(unknown)}"
+                )
+            check_decoding(
+                {name: values[name] for name in DECODING if name in values},
+                known.config,
+            )
+        except ValueError as error:
+            parser.error(str(error))
         parser.set_defaults(**values)
     args = parser.parse_args(cmd)
     if bool(args.uslm) == bool(args.train_config):
         parser.error("give one of --uslm and --train_config")
     return args
+
+
+def given_decoding(args: argparse.Namespace) -> dict[str, Any]:
+    """Give the decoding options that command line or `--config` name."""
+    return {name: getattr(args, name) for name in DECODING if hasattr(args, name)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from espnet_st.bin.loading import (
     load_state,
     read_config,
 )
+from espnet_st.bin.pretrained import DECODE
 from espnet_st.uslm.uslm import USLM
 
 SHARED = ("tts", "odim", "token_list", "token_type", "cleaner", "g2p", "bpemodel")
@@ -61,7 +63,7 @@ def join(ar: Path, nar: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
 
 
 def main(cmd: Sequence[str] | None = None) -> None:
-    """Run the command."""
+    """Run the command; the AR model's `decode.yaml`, if any, goes to the whole."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--ar", required=True, help="run with tts_conf: train: ar")
     parser.add_argument("--nar", required=True, help="run with tts_conf: train: nar")
@@ -71,6 +73,9 @@ def main(cmd: Sequence[str] | None = None) -> None:
     output = Path(args.output_dir)
     output.mkdir(parents=True, exist_ok=True)
     write_experiment(output, config, state)
+    decode = Path(args.ar) / DECODE
+    if decode.is_file():
+        shutil.copyfile(decode, output / DECODE)
 
 
 if __name__ == "__main__":

@@ -92,6 +92,16 @@ def test_integers_are_scaled_by_their_range(dtype):
     assert audio[0] == -1 and audio[1] == 0 and 0.99 < audio[2] <= 1
 
 
+@pytest.mark.parametrize("dtype", [np.int32, np.int64])
+def test_narrow_integers_in_a_wide_type_are_refused(dtype):
+    samples = np.array([-32768, 0, 32767])
+    with pytest.raises(ValueError, match="wider type. Convert them to int16"):
+        prepare_audio(samples.astype(dtype), 8000, 8000)
+    assert prepare_audio(samples.astype(np.int16), 8000, 8000)[0] == -1
+    assert prepare_audio(np.array([0, 1], np.int16), 8000, 8000)[1] == 2**-15
+    assert not prepare_audio(np.zeros(3, dtype), 8000, 8000).any()  # silence
+
+
 def test_defined_answers(codec):
     clipped = (3 * torch.randn(3200)).clamp(-1, 1)
     assert codec.encode(clipped).shape == (3, 10)

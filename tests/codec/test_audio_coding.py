@@ -50,6 +50,43 @@ def test_kinds_of_input(codec):
     )
 
 
+def test_what_comes_back_can_be_changed_and_trained_on(codec):
+    """Ordinary tensors, none of which shares memory with another or with the model."""
+    wavs = [torch.randn(n) for n in (3000, 3000, 40000)]
+    codes = codec.encode_batch(wavs)
+    decoded = codec.decode_batch(codes)
+    called = codec(wavs[0])
+    vectors, codebooks = codec.quantized(codes[0]), codec.codebooks
+    found = [*codes, *decoded, *called.values(), vectors, codebooks]
+    found += [codec.encode(wavs[0]), codec.decode(codes[0])]
+    assert not any(x.is_inference() or x.requires_grad for x in found)
+    table = torch.nn.Embedding(8, 4)
+    (table(codes[0]).sum() + table(called["codes"]).sum()).backward()
+    for wav in (decoded[0], called["resyn_audio"][None]):
+        torch.nn.Linear(wav.shape[-1], 1)(wav).sum().backward()
+    for x in (vectors, codebooks):
+        torch.nn.Linear(16, 1)(x).sum().backward()
+    before = [x.clone() for x in found]
+    for index, x in enumerate(found):
+        x.fill_(1)
+        assert all(
+            torch.equal(*pair) for pair in zip(found[index + 1 :], before[index + 1 :])
+        )
+    assert torch.equal(codec.encode(wavs[0]), before[0])
+    assert torch.equal(codec.decode(before[0]), before[3])
+
+
+def test_the_models_own_tensors_are_ordinary(exp):
+    codec = AudioCoding.from_pretrained(exp)
+    codec.decode(codec.encode(torch.randn(4000)))
+    own = [*codec.generator.parameters(), *codec.generator.buffers()]
+    assert own and not any(x.is_inference() for x in own)
+    # Fine-tuning: gradients reach the model, also after it was used.
+    codec.generator.decoder.requires_grad_(True)
+    codec.generator.decode_vectors(torch.randn(16, 5)).sum().backward()
+    assert all(p.grad is not None for p in codec.generator.decoder.parameters())
+
+
 @pytest.mark.parametrize(
     ("wav", "message"),
     [
@@ -62,6 +99,43 @@ def test_kinds_of_input(codec):
 def test_bad_audio_is_refused(codec, wav, message):
     with pytest.raises(ValueError, match=message):
         codec.encode(wav)
+
+
+def test_a_callers_autocast_changes_nothing(codec):
+    wav = torch.randn(4000)
+    codes, decoded = codec.encode(wav, 8000), codec.decode(codec.encode(wav))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(codec.encode(wav, 8000), codes)
+        assert torch.equal(codec.decode(codec.encode(wav)), decoded)
+
+
+def test_codes_of_any_form_are_decoded(codec):
+    codes = codec.encode(torch.randn(3000))
+    wav, vectors = codec.decode(codes), codec.quantized(codes)
+    forms = [codes.numpy(), codes.tolist(), codes[:, None], codes[:, None].numpy()]
+    forms += [codes.to(kind) for kind in (torch.uint8, torch.int16, torch.int32)]
+    forms += [codes.numpy().astype(kind) for kind in ("uint8", "uint16", "int32")]
+    for form in forms:
+        assert torch.equal(codec.decode(form), wav)
+        assert torch.equal(codec.quantized(form), vectors)
+    with pytest.raises(ValueError, match="expected integers"):
+        codec.decode(codes.numpy().astype("float32"))
+    with pytest.raises(ValueError, match=r"\(3, 2, 10\)"):
+        codec.decode(codes[:, None].expand(-1, 2, -1))
+
+
+def test_espnets_form_takes_what_encode_takes(codec):
+    wav = (0.1 * torch.randn(3200)).clamp(-1, 1)
+    plain = codec(wav)
+    for audio in (
+        torch.stack([wav, wav], 1),
+        wav[None].numpy(),
+        wav.clone().requires_grad_(),
+    ):
+        out = codec(audio)
+        assert torch.equal(out["codes"], plain["codes"])
+        assert torch.equal(out["resyn_audio"], plain["resyn_audio"])
+    assert codec(wav.bfloat16())["resyn_audio"].shape == (3200,)
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,15 @@ def test_odd_audio_has_codes_and_sounds(codec, samples, kind):
     assert torch.isfinite(codec.decode(codes)).all()
 
 
+def test_a_callers_autocast_changes_nothing(codec):
+    wav = torch.randn(8000)
+    codes = codec.encode(wav)
+    decoded = codec.decode(codes)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(codec.encode(wav), codes)
+        assert torch.equal(codec.decode(codes), decoded)
+
+
 def test_groups_do_not_matter(codec, monkeypatch):
     wavs = [torch.randn(length) for length in torch.randint(1, 30000, (12,)).tolist()]
     alone = [codec.encode(wav) for wav in wavs]

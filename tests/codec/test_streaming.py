@@ -69,6 +69,23 @@ def test_codes_and_samples_are_those_of_the_whole(codec, length):
         torch.testing.assert_close(torch.cat(found), expected, rtol=1e-5, atol=1e-5)
 
 
+def test_pieces_can_be_changed_and_trained_on(codec):
+    wav = torch.randn(4000)
+    whole = codec.encode(wav)
+    stream = codec.stream()
+    found = []
+    for piece in wav.split(700):
+        codes = stream.encode(piece, last=len(piece) < 700)
+        made = stream.decode(codes)
+        assert not codes.is_inference() and not made.is_inference()
+        found.append(codes.clone())
+        torch.nn.Embedding(codec.codebook_size, 2)(codes).sum().backward()
+        codes.fill_(0)  # what it remembers does not change by it
+        made.fill_(0)
+        piece.fill_(0)
+    assert torch.cat(found, 1).equal(whole)
+
+
 def test_latency_is_one_frame(codec):
     stream = codec.stream()
     assert stream.latency_samples == 40 and stream.latency == 40 / 16000

@@ -78,8 +78,20 @@ def test_a_uslm_config_builds(path, tmp_path, monkeypatch):
         assert parameters == 367_386_628 - 2 * 1024 * (512 - len(TOKENS))
 
 
+@pytest.mark.parametrize(
+    "path", [p for p in CONFIGS if p.name == "decode_uslm.yaml"], ids=name_of
+)
+def test_a_decoding_config_can_be_a_models_defaults(path, tmp_path):
+    from espnet_st.bin.decode_defaults import read_defaults, write_defaults
+
+    write_defaults(path, tmp_path)
+    conf = yaml.safe_load(path.read_text(encoding="utf-8"))
+    job = {"batch_size", "seed"}
+    assert read_defaults(tmp_path) == {k: v for k, v in conf.items() if k not in job}
+
+
 def test_each_config_is_of_a_kind_that_is_tried():
-    """Those of the teacher, of decoding and scoring are read in the end-to-end run."""
+    """Those of the teacher and of scoring are read in the end-to-end run."""
     for path in CONFIGS:
         config = yaml.safe_load(path.read_text(encoding="utf-8"))
         others = ("train_teacher.yaml", "decode_uslm.yaml", "slmtokbench.yaml")

@@ -8,6 +8,7 @@ import torch
 import yaml
 from data_dir import write_table
 
+from espnet_st.bin.decode_defaults import read_defaults
 from espnet_st.codes import CodesWriter
 
 pytestmark = pytest.mark.smoke  # six processes that import ESPnet
@@ -65,10 +66,14 @@ def test_two_halves_are_trained_and_joined(work):
         nar_args="--batch_bins 40",
     )  # fmt: skip
     given = [str(part) for key in options for part in (f"--{key}", options[key])]
-    for stage in ("3", "6"):
-        command = ["./st.sh", "--stage", stage, "--stop_stage", stage, *given]
+
+    def do(stage, *more):
+        command = ["./st.sh", "--stage", stage, "--stop_stage", stage, *given, *more]
         done = subprocess.run(command, **run)
         assert done.returncode == 0, done.stdout + done.stderr
+
+    do("3")
+    do("6")
     halves = {name: work / f"exp/uslm_tiny{name}" for name in ("", "_ar", "_nar")}
     states = {
         name: torch.load(path / "latest.pth", weights_only=True)
@@ -89,3 +94,15 @@ def test_two_halves_are_trained_and_joined(work):
     assert trained == {"": "both", "_ar": "ar", "_nar": "nar"}
     assert configs[""]["token_type"] == "bpe"
     assert Path(recipe / configs[""]["bpemodel"]).is_file()
+    # The whole has the recipe's decoding configuration as its defaults; another one
+    # replaces them, and trains nothing anew.
+    chosen = yaml.safe_load((recipe / "conf/decode_uslm.yaml").read_text())
+    del chosen["batch_size"], chosen["seed"]
+    assert read_defaults(halves[""]) == chosen and chosen["ar_prompt"] is False
+    (work / "decode.yaml").write_text("nbest: 2\nseed: 5\n")
+    before = (halves["_ar"] / "1epoch.pth").stat().st_mtime_ns
+    do("6", "--decode_config", str(work / "decode.yaml"))
+    assert read_defaults(halves[""]) == {"nbest": 2}
+    assert (halves["_ar"] / "1epoch.pth").stat().st_mtime_ns == before
+    state = torch.load(halves[""] / "latest.pth", weights_only=True)
+    assert all(torch.equal(state[key], both[key]) for key in both)

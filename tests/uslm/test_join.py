@@ -4,6 +4,7 @@ import pytest
 import torch
 import yaml
 
+from espnet_st.bin.decode_defaults import read_defaults
 from espnet_st.bin.loading import load_state, load_strictly
 from espnet_st.bin.uslm_join import join, main
 
@@ -34,9 +35,11 @@ def test_the_whole_speaks_as_its_halves(tiny, tmp_path, align):
         conf = dict(train=half, align=align, dropout=0.0)
         halves.append(write(tmp_path / half, one, tts_conf=conf))
     out = tmp_path / "whole"
+    (halves[0] / "decode.yaml").write_text("nbest: 2\n")
     main(["--ar", str(halves[0]), "--nar", str(halves[1]), "--output_dir", str(out)])
     config = yaml.safe_load((out / "config.yaml").read_text())
     assert config["tts_conf"] == CONF | dict(train="both", align=align, dropout=0.0)
+    assert read_defaults(out) == {"nbest": 2}
     found = tiny.build(align=align, seed=9)
     load_strictly(found, load_state(out / "latest.pth"), "tts.")
     text = torch.tensor([1, 2, 3])

@@ -159,8 +159,13 @@ def test_what_never_ends_is_cut_and_reported(exp, caplog):
 def test_what_ends_at_once_is_an_error(exp):
     never(exp, ends=True)
     tts = Text2Speech.from_pretrained(exp, codec=StandIn())
-    with pytest.raises(ValueError, match="ended at once, whatever was drawn"):
+    with pytest.raises(ValueError, match="whatever was drawn: give a minlenratio"):
         tts("abc")
+    voice = dict(prompt_codes=CODES, prompt_text="ab")
+    with pytest.raises(ValueError, match="whatever was drawn: give ar_prompt=False"):
+        tts("abc", **voice)
+    with pytest.raises(ValueError, match="give a minlenratio"):  # the advice is taken
+        tts("abc", **voice, ar_prompt=False)
     assert not tts("abc", minlenratio=1.0)["truncated"]
 
 
@@ -170,6 +175,14 @@ def test_narrow_weights_speak(exp):
         assert tts("abc", minlenratio=2.0)["codes"].shape[1] >= 6
     with pytest.raises(ValueError, match="dtype is 'float16'"):
         Text2Speech.from_pretrained(exp, codec=StandIn(), dtype="float16")
+
+
+def test_a_callers_autocast_changes_nothing(exp):
+    tts = Text2Speech.from_pretrained(exp, codec=StandIn(), minlenratio=3.0)
+    plain = tts("abc", prompt_codes=CODES, prompt_text="ab")
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        cast = tts("abc", prompt_codes=CODES.numpy(), prompt_text="ab")
+    assert cast["codes"].equal(plain["codes"]) and cast["score"] == plain["score"]
 
 
 def test_the_codec_is_found_beside_the_config(exp, monkeypatch):

@@ -70,7 +70,7 @@ uslm_args=                          # more options for its training
 uslm_apart=false                    # train the AR and the NAR model one by one, then join them
 ar_args=                            # more options for the AR model trained apart
 nar_args=                           # more options for the NAR model trained apart
-decode_config=conf/decode_uslm.yaml # sampling
+decode_config=conf/decode_uslm.yaml # sampling; stage 6 makes it the defaults of the model
 max_decode_utts=0                   # utterances to synthesize and to convert; 0: all
 
 # Scoring

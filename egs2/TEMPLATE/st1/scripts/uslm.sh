@@ -24,6 +24,8 @@ train_lm() {
     exp=$(lm_of "${codec}")
     stats=${expdir}/uslm_stats${codec#"${codec_exp}"}
     need 5 "${train}/.done" "${valid}/.done"
+    # The model's own decoding defaults; before training, to find what is wrong in them.
+    "${python}" -m espnet_st.bin.decode_defaults --config "${decode_config}" --output_dir "${exp}"
     n_q=$("${python}" -c "from espnet_st.codes import CodesReader
 codes = CodesReader('${valid}/codes.scp')
 print(len(codes[next(iter(codes))]))")
@@ -60,6 +62,7 @@ synthesize() {
     out=${lm}/decode_zeroshot/${test_set}
     need 6 "${lm}/latest.pth"
     made "${out}" "${lm}/latest.pth" "${codec}/latest.pth" "${decode_config}" \
+        "${lm}/decode.yaml" \
         "${pairs}/text" "${pairs}/prompt_wav.scp" && return
     [ "${ngpu}" -gt 0 ] || n=$(jobs_for "${pairs}/text")
     split "${n}" "${out}" "${pairs}/text" "${pairs}/prompt_wav.scp" "${pairs}/prompt_text"

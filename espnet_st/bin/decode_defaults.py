@@ -1,0 +1,73 @@
+"""Decoding defaults that travel with a USLM: `decode.yaml` beside its `config.yaml`.
+
+The file holds options of `uslm.decoding.Options` except seeds; an option that it leaves
+out has the default of that class. As a command, makes it of a decoding configuration.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from espnet_st.bin.loading import read_config
+from espnet_st.bin.pretrained import DECODE
+from espnet_st.bin.tts_options import check_decoding, given_decoding, parse_options
+
+COMMENT = "# How this model is decoded unless options say otherwise.\n"
+
+
+def read_defaults(directory: Path) -> dict[str, Any]:
+    """Read the decoding options that a model came with.
+
+    Args:
+        directory: Where its `config.yaml` is.
+
+    Returns:
+        Options by name; none if there is no `decode.yaml`.
+
+    Raises:
+        ValueError: If the file is no mapping, or an option in it is unknown, of
+            another type or out of range.
+    """
+    path = directory / DECODE
+    if not path.is_file():
+        return {}
+    options = read_config(path)
+    check_decoding(options, path)
+    return options
+
+
+def write_defaults(config: Path, directory: Path) -> None:
+    """Write the decoding options of a configuration beside a model.
+
+    Args:
+        config: A YAML file of options of `tts_inference`. Options of the job, such as
+            `batch_size` and `seed`, are checked and left out.
+        directory: Where the model's `config.yaml` is or will be; made if missing.
+    """
+    # Read as tts_inference would, so that it takes and refuses the same files.
+    job = ["--uslm", str(directory), "--output_dir", str(directory)]
+    job += ["--data_path_and_name_and_type", "none,text,text"]
+    options = given_decoding(parse_options(["--config", str(config), *job]))
+    directory.mkdir(parents=True, exist_ok=True)
+    text = COMMENT + yaml.safe_dump(options, sort_keys=False)
+    (directory / DECODE).write_text(text, encoding="utf-8")
+
+
+def main(cmd: Sequence[str] | None = None) -> None:
+    """Run the command."""
+    parser = argparse.ArgumentParser(
+        description="Make a decoding configuration the defaults of a USLM."
+    )
+    parser.add_argument("--config", required=True, help="as of tts_inference")
+    parser.add_argument("--output_dir", required=True, help="directory of the USLM")
+    args = parser.parse_args(cmd)
+    write_defaults(Path(args.config), Path(args.output_dir))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,96 @@
+"""Pack a codec and a USLM that the mini recipe trained, small enough for the tests.
+
+Weights in half precision, of the configurations what inference needs, by ESPnet's
+`pack`; and a few recordings of the test voices with their words, as prompts.
+"""
+
+import argparse
+import os
+import tempfile
+from pathlib import Path
+
+import soundfile
+from espnet2.bin.pack import main as pack
+
+from espnet_st.bin.audio import read_audio, read_index
+from espnet_st.bin.experiment import write_experiment
+from espnet_st.bin.loading import GENERATOR, find_checkpoint, load_state, read_config
+from espnet_st.bin.pretrained import DECODE
+from espnet_st.bin.uslm_release import TTS
+
+KEPT = {
+    "codec": ("codec", "codec_conf"),
+    "tts": ("tts", "tts_conf", "odim", "token_list", "token_type", "g2p", "cleaner"),
+}
+"""Keys of a `config.yaml`."""
+
+
+def pack_half(task: str, exp: Path, prefix: str, archive: Path) -> None:
+    """Pack a model.
+
+    Args:
+        task: `codec` or `tts`.
+        exp: Its experiment directory.
+        prefix: What the names of its tensors begin with.
+        archive: The zip to write.
+    """
+    config = read_config(exp / "config.yaml")
+    config = {key: config[key] for key in KEPT[task]}
+    config[f"{task}_conf"].pop("teacher_conf", None)
+    state = {
+        name: tensor.half() if tensor.is_floating_point() else tensor
+        for name, tensor in load_state(find_checkpoint(exp)).items()
+        if name.startswith(prefix)
+    }
+    files = ["--train_config", "config.yaml", "--model_file", "latest.pth"]
+    start = Path.cwd()
+    with tempfile.TemporaryDirectory() as work:
+        write_experiment(Path(work), config, state)
+        if (exp / DECODE).is_file():
+            (Path(work) / DECODE).write_bytes((exp / DECODE).read_bytes())
+            files += ["--option", DECODE]
+        os.chdir(work)  # so that the archive names files without their directories
+        try:
+            pack([task, *files, "--outpath", str(archive)])
+        finally:
+            os.chdir(start)
+
+
+def write_prompts(raw: Path, output: Path, each: int = 3, seconds: float = 2.0) -> None:
+    """Write the first recordings of each voice that last for some seconds.
+
+    Args:
+        raw: A data directory.
+        output: Where `KEY.flac` and `text` go.
+        each: Recordings of a voice.
+        seconds: The shortest recording to take.
+    """
+    wavs, text = read_index(raw / "wav.scp"), read_index(raw / "text")
+    voices = read_index(raw / "utt2spk")
+    output.mkdir(exist_ok=True)
+    lines, counts = [], dict.fromkeys(voices.values(), 0)
+    for key in sorted(wavs):
+        wav, rate = read_audio(wavs[key])
+        if counts[voices[key]] < each and len(wav) >= seconds * rate:
+            counts[voices[key]] += 1
+            soundfile.write(output / f"{key}.flac", wav, rate)
+            lines.append(f"{key} {text[key]}\n")
+    (output / "text").write_text("".join(lines), encoding="utf-8")
+
+
+def main() -> None:
+    """Run the script."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--codec", type=Path, required=True, help="experiment")
+    parser.add_argument("--uslm", type=Path, required=True, help="experiment")
+    parser.add_argument("--raw", type=Path, required=True, help="test set of stage 2")
+    parser.add_argument("--output_dir", type=Path, required=True)
+    args = parser.parse_args()
+    output = args.output_dir.resolve()
+    pack_half("codec", args.codec.resolve(), GENERATOR, output / "codec.zip")
+    pack_half("tts", args.uslm.resolve(), TTS, output / "uslm.zip")
+    write_prompts(args.raw, output / "prompts")
+
+
+if __name__ == "__main__":
+    main()
