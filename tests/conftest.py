@@ -11,6 +11,18 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 
+@pytest.fixture
+def has_bfloat16(monkeypatch):
+    """A processor with instructions for bfloat16; torch imitates them if need be."""
+    from espnet_st.kernels import processor
+    from espnet_st.uslm import precision
+
+    monkeypatch.setattr(processor, "has_bfloat16", lambda: True)
+    precision._computes_in_half.cache_clear()
+    yield
+    precision._computes_in_half.cache_clear()
+
+
 @pytest.fixture(scope="session")
 def smoke_command():
     """Gives `run.sh --smoke true` with its data/, dump/ and exp/ in a directory."""

@@ -22,7 +22,10 @@ from espnet_st.codec.layers import fold_weight_norm
 from espnet_st.codec.pieces import Flow, Tick, cut, join
 from espnet_st.codec.seanet import SEANetDecoder, SEANetEncoder
 from espnet_st.codes import CodesReader, check_codes, one_utterance
+from espnet_st.kernels.processor import usable_dtype
 
+DTYPES = ("float32", "bfloat16", "auto")
+"""What a codec can be asked to compute in."""
 PIECE = 100
 """Frames of a signal that are in work at once; bounds the memory."""
 ABREAST = 128
@@ -41,7 +44,8 @@ class AudioCoding:
         device: Where to run.
         dtype: `float32`, or `bfloat16`, which is faster and gives other codes here and
             there: encoder and decoder are in half precision then, except the
-            quantizer and the LSTM's states.
+            quantizer and the LSTM's states. A CPU without instructions for it computes
+            in float32, with a warning; `auto` does so without one.
 
     Raises:
         ValueError: If a file is missing or does not fit.
@@ -59,14 +63,16 @@ class AudioCoding:
         load_strictly(self.generator, state, GENERATOR)
         fold_weight_norm(self.generator)
         self.generator.eval().requires_grad_(False).to(device)
-        if dtype not in ("float32", "bfloat16"):
-            raise ValueError(f"dtype is {dtype!r}; expected 'float32' or 'bfloat16'")
-        for part in (self.generator.encoder, self.generator.decoder):
-            if dtype == "bfloat16" and not isinstance(
-                part, (SEANetEncoder, SEANetDecoder)
-            ):
-                raise ValueError(f"{type(part).__name__} runs in float32 only")
-            part.to(getattr(torch, dtype))
+        if dtype not in DTYPES:
+            raise ValueError(f"dtype is {dtype!r}; expected one of {', '.join(DTYPES)}")
+        parts = self.generator.encoder, self.generator.decoder
+        for part in parts:
+            if not isinstance(part, (SEANetEncoder, SEANetDecoder)):
+                if dtype == "bfloat16":
+                    raise ValueError(f"{type(part).__name__} runs in float32 only")
+                dtype = "float32"
+        for part in parts:
+            part.to(getattr(torch, usable_dtype(dtype, device)))
         self.device = device
 
     @classmethod

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from espnet_st.bin.codec_inference import AudioCoding
+from espnet_st.bin.codec_inference import DTYPES, AudioCoding
 from espnet_st.bin.corpus import Utterance, read_ahead, read_corpus
 from espnet_st.bin.jobs import Skipped, batches, codec_parser, parse_job
 from espnet_st.codes import CodesWriter
@@ -127,7 +127,10 @@ def get_parser() -> argparse.ArgumentParser:
         "--num_workers", type=int, default=2, help="threads that read ahead"
     )
     parser.add_argument(
-        "--dtype", choices=("float32", "bfloat16"), default="float32", help="precision"
+        "--dtype",
+        choices=DTYPES,
+        default="float32",
+        help="precision; auto: what is fast",
     )
     parser.add_argument(
         "--format",

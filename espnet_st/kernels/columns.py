@@ -8,11 +8,14 @@ fast on Intel's processors only, oneDNN's are made for the processor at hand.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache, partial
 from math import gcd
 
 import torch
 from torch import Tensor
 from torch.nn.functional import conv1d, linear
+
+from espnet_st.kernels.choice import choose, seconds
 
 Product = Callable[[Tensor, Tensor], Tensor]
 """Weights (R, K) times columns (K, n): (R, n)."""
@@ -49,3 +52,43 @@ PRODUCTS: dict[str, Product] = {
     "rows": by_rows,
 }
 """Forms of a product in float32."""
+
+
+def multiply_rows(weight: Tensor, rows: Tensor) -> Tensor:
+    """Multiply a few rows by weights in float32, in the form that is fastest here.
+
+    Args:
+        weight: (R, K).
+        rows: (n, K).
+
+    Returns:
+        (n, R), contiguous.
+    """
+    form = choose_product(weight.shape, weight.device, _power(len(rows)))
+    return form(weight, rows.t().contiguous()).t().contiguous()
+
+
+def _power(count: int) -> int:
+    """The least power of two from `count` on."""
+    return 1 << (count - 1).bit_length()
+
+
+@lru_cache
+def choose_product(shape: torch.Size, device: torch.device, count: int) -> Product:
+    """Choose a form of a product, once per process.
+
+    `ESPNET_ST_LINEAR` may name one of `PRODUCTS`.
+
+    Args:
+        shape: Of the weights.
+        device: Where they are.
+        count: Columns.
+    """
+    weight = torch.zeros(shape, device=device)
+    columns = torch.zeros(shape[1], count, device=device)
+
+    def cost(name: str) -> float:
+        return seconds(lambda: PRODUCTS[name](weight, columns))
+
+    costs = {name: partial(cost, name) for name in PRODUCTS}
+    return PRODUCTS[choose("linear", (shape, count), costs)]

@@ -4,42 +4,38 @@ Only linear layers of the transformers are replaced. What flows between them, at
 norms, embeddings and the last projection stay in float32.
 """
 
-from math import gcd
+from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
+from espnet_st.kernels.columns import multiply_rows
+from espnet_st.kernels.integers import ROWS, WEIGHTS, multiply_integers, to_integers
+from espnet_st.kernels.processor import usable_dtype
 from espnet_st.uslm.transformer import SelfAttention, Transformer
 
 DTYPES = ("float32", "bfloat16", "int8")
+"""Types of the weights."""
 
 
 class SlabLinear(nn.Module):
     """A linear layer that is quick for one position of each of several rows.
 
-    Rows are columns then, and each slab of the weights is multiplied while it is at
-    hand. The parameters are those of the layer that it replaces.
+    The parameters are those of the layer that it replaces.
     """
 
-    SLABS = 32
     MOST_ROWS = 32
 
     def __init__(self, linear: nn.Linear):
         super().__init__()
         self.weight, self.bias = linear.weight, linear.bias
-        self.slabs = gcd(self.SLABS, len(self.weight))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Project (..., D) to (..., D')."""
         if x.dim() != 3 or x.shape[1] > 1 or not 1 < len(x) <= self.MOST_ROWS:
             return F.linear(x, self.weight, self.bias)
-        out = torch.baddbmm(
-            self.bias.view(self.slabs, -1, 1),
-            self.weight.view(self.slabs, -1, x.shape[2]),
-            x[:, 0].t().contiguous().expand(self.slabs, -1, -1),
-        )
-        return out.view(-1, len(x)).t().contiguous().unsqueeze(1)
+        return multiply_rows(self.weight, x[:, 0]).add_(self.bias)[:, None]
 
 
 class HalfLinear(nn.Module):
@@ -53,6 +49,27 @@ class HalfLinear(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Project (..., D) to (..., D')."""
         return F.linear(x.bfloat16(), self.weight, self.bias).to(x.dtype)
+
+
+class Int8Linear(nn.Module):
+    """A linear layer of integers: weights in seven bits, what comes in in eight.
+
+    Each row that comes in has a scale of its own, so that what it becomes depends on no
+    other.
+    """
+
+    def __init__(self, linear: nn.Linear):
+        super().__init__()
+        weight, scale = to_integers(linear.weight, WEIGHTS)
+        self.register_buffer("weight", weight)
+        self.register_buffer("scale", scale[:, 0])
+        self.bias = linear.bias
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Project (..., D) to (..., D')."""
+        rows, scale = to_integers(x.flatten(0, -2), ROWS)
+        out = multiply_integers(rows, self.weight).mul_(scale).mul_(self.scale)
+        return out.add_(self.bias).unflatten(0, x.shape[:-1])
 
 
 class LayeredAttention(SelfAttention):
@@ -73,46 +90,41 @@ class LayeredAttention(SelfAttention):
         return self.in_proj(x)
 
 
+KINDS = {"float32": SlabLinear, "bfloat16": HalfLinear, "int8": Int8Linear}
+"""What takes the place of linear layers on a CPU."""
+
+
 def narrow(model: nn.Module, dtype: str) -> None:
     """Prepare the weights of all transformers in a model, in place, for good.
 
     Args:
         model: A model without gradients.
-        dtype: One of `DTYPES`. `float32` leaves them as they are, but on a CPU steps
-            of several rows are quicker. `bfloat16` halves the weights. `int8` takes a
-            quarter, on a CPU only (`torch.ao`, dynamic quantization by output
-            channel); since the vectors of a batch share one scale then, codes may
-            differ with the company they are drawn in.
+        dtype: One of `DTYPES`, or `auto`, see `kernels.processor.usable_dtype`.
+            `float32` leaves weights as they are, but on a CPU steps of several rows
+            are quicker. `bfloat16` halves them; a CPU without instructions for it
+            keeps float32, with a warning. `int8` takes a quarter, on a CPU only.
 
     Raises:
         ValueError: If there is no such type, or not where the model is.
     """
-    if dtype not in DTYPES:
-        raise ValueError(f"dtype is {dtype!r}: give one of {', '.join(DTYPES)}")
+    if dtype not in (*DTYPES, "auto"):
+        raise ValueError(f"dtype is {dtype!r}: give auto or one of {', '.join(DTYPES)}")
     device = next(model.parameters()).device.type
     if dtype == "int8" and device != "cpu":
         raise ValueError(f"dtype int8 runs on a CPU, not on {device}: give bfloat16")
+    dtype = usable_dtype(dtype, device)
     if dtype == "float32" and device != "cpu":
         return
     for module in list(model.modules()):
         if isinstance(module, Transformer):
             for layer in module.layers:
                 layer.self_attn = LayeredAttention(layer.self_attn)
-            if dtype == "int8":
-                _quantize(module)
-            else:
-                _replace(module, SlabLinear if dtype == "float32" else HalfLinear)
+            _replace(module, KINDS[dtype])
 
 
-def _replace(module, kind):
+def _replace(module: nn.Module, kind: type[nn.Module]) -> None:
     for name, child in module.named_children():
         if isinstance(child, nn.Linear):
             setattr(module, name, kind(child))
         else:
             _replace(child, kind)
-
-
-def _quantize(module):
-    from torch.ao.quantization import per_channel_dynamic_qconfig, quantize_dynamic
-
-    quantize_dynamic(module, {nn.Linear: per_channel_dynamic_qconfig}, inplace=True)

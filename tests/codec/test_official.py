@@ -100,7 +100,7 @@ def test_a_release_gives_the_official_codes_and_samples(case, seed, tmp_path):
     torch.testing.assert_close(codec.decode(codes[:3]), decoded, rtol=1e-5, atol=1e-6)
 
 
-def test_a_release_tokenizes_in_half_precision(tmp_path):
+def test_a_release_tokenizes_in_half_precision(tmp_path, has_bfloat16):
     make_release(tmp_path, SMALL | {"dimension": 64, "n_filters": 16})
     soundfile.write(tmp_path / "a.wav", 0.2 * noise(1, 32000)[0, 0].numpy(), 16000)
     (tmp_path / "wav.scp").write_text(f"a {tmp_path / 'a.wav'}\n")

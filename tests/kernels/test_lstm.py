@@ -38,17 +38,17 @@ def run(items, weights, backwards=False):
     return outputs, lstm.recur(items, weights, states, outputs, backwards)
 
 
-@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize("width", [1024, 96, 5])
 def test_a_sequence_has_the_same_bits_beside_any_number(way, width, threads):
     """At the release's width, too, where libraries choose among many kernels."""
     weights = make_weights(width)
-    items = [torch.randn(length, width) for length in torch.randint(1, 6, (70,))]
+    items = [torch.randn(length, width) for length in torch.randint(1, 5, (33,))]
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
         alone = [run([x], weights) for x in items]
-        for count in (3, 9, 32, 70):
+        for count in (3, 9, 33):
             outputs, ends = run(items[:count], weights)
             for place, (one, end) in enumerate(alone[:count]):
                 assert torch.equal(outputs[place], one[0])

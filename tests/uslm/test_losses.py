@@ -128,7 +128,7 @@ def test_noise_changes_inputs_in_training_only(tiny):
     assert not torch.equal(tiny.ar_logits(model, pairs), tiny.ar_logits(model, pairs))
 
 
-def test_bfloat16_stays_near_float32(tiny):
+def test_bfloat16_stays_near_float32(tiny, has_bfloat16):
     batch = tiny.collate(tiny.utterances([(3, 9), (6, 12)]))
     exact, rough = tiny.build()(*batch)[0], tiny.build(bfloat16="on")(*batch)[0]
     assert rough.dtype == torch.float32

@@ -4,8 +4,15 @@ import pytest
 import torch
 from torch import nn
 
+from espnet_st.kernels import processor
 from espnet_st.uslm.ar_decoding import Continuation
-from espnet_st.uslm.narrow import LayeredAttention, SlabLinear, narrow
+from espnet_st.uslm.narrow import (
+    HalfLinear,
+    Int8Linear,
+    LayeredAttention,
+    SlabLinear,
+    narrow,
+)
 from espnet_st.uslm.transformer import SelfAttention
 
 
@@ -24,7 +31,7 @@ def scores(model):
 
 @pytest.mark.parametrize(("dtype", "error"), [("bfloat16", 0.02), ("int8", 0.04)])
 @torch.no_grad()
-def test_narrow_weights_give_nearly_the_same(model, dtype, error):
+def test_narrow_weights_give_nearly_the_same(model, dtype, error, has_bfloat16):
     model.requires_grad_(False)
     exact = scores(model)
     weights = sum(p.numel() for p in model.ar.decoder.parameters())
@@ -65,7 +72,35 @@ def test_attention_is_the_same_with_its_projection_as_a_layer():
 
 
 def test_other_types_are_refused(tiny):
-    with pytest.raises(ValueError, match="dtype is 'float8': give one of float32"):
+    with pytest.raises(
+        ValueError, match="dtype is 'float8': give auto or one of float32"
+    ):
         narrow(tiny.build(), "float8")
     with pytest.raises(ValueError, match="int8 runs on a CPU, not on meta"):
         narrow(tiny.build().to("meta"), "int8")
+
+
+def test_bfloat16_is_float32_where_it_would_be_slow(tiny, monkeypatch, caplog):
+    monkeypatch.setattr(processor, "has_bfloat16", lambda: False)
+    model = tiny.build().requires_grad_(False)
+    narrow(model, "bfloat16")
+    assert "no instructions for bfloat16" in caplog.text
+    assert any(isinstance(module, SlabLinear) for module in model.modules())
+
+
+@pytest.mark.parametrize(("able", "kind"), [(False, SlabLinear), (True, HalfLinear)])
+def test_auto_is_what_is_fast(tiny, able, kind, monkeypatch, caplog):
+    monkeypatch.setattr(processor, "has_bfloat16", lambda: able)
+    model = tiny.build().requires_grad_(False)
+    narrow(model, "auto")
+    assert any(isinstance(module, kind) for module in model.modules())
+    assert not caplog.text
+
+
+@torch.no_grad()
+def test_a_row_of_integers_is_projected_alike_beside_any_others():
+    torch.manual_seed(0)
+    layer, x = Int8Linear(nn.Linear(64, 96)), torch.randn(9, 1, 64)
+    x[3] *= 100
+    for one, row in zip(layer(x), x, strict=True):
+        assert torch.equal(layer(row[None])[0], one)

@@ -169,7 +169,7 @@ def test_what_ends_at_once_is_an_error(exp):
     assert not tts("abc", minlenratio=1.0)["truncated"]
 
 
-def test_narrow_weights_speak(exp):
+def test_narrow_weights_speak(exp, has_bfloat16):
     for dtype in ("bfloat16", "int8"):
         tts = Text2Speech.from_pretrained(exp, codec=StandIn(), dtype=dtype)
         assert tts("abc", minlenratio=2.0)["codes"].shape[1] >= 6
