@@ -26,7 +26,7 @@ SMALL = 2**19
 VECTOR = 32
 """Values that torch computes at once: sigmoid and tanh of those left over at the end
 have other bits now and then, too seldom for `alike` to see it in small states."""
-STEPS = 16
+STEPS = 12
 """Steps by which the cost of columns is measured."""
 
 Run = Callable[
@@ -66,8 +66,8 @@ def choose_run(
 ) -> Run:
     """Choose how to compute steps, once per process.
 
-    It is what is fastest for one sequence and for eight alike; where the weights are
-    small, columns if they can be had. `ESPNET_ST_LSTM` may name another way: `slabs`,
+    It is what is fastest for some sequences alone and more of them in batches; where
+    the weights are small, columns if they can be had. `ESPNET_ST_LSTM` may name another way: `slabs`,
     `convolution` or `alone`.
 
     Args:
@@ -136,14 +136,15 @@ def alike(
 
 
 def cost_of_columns(run: Run, weights: Sequence[Tensor]) -> float:
-    """Multiply the seconds of a step of one sequence and of eight together."""
+    """Weigh the seconds of a step of one sequence and of eight together."""
     x = weights[0].new_zeros(STEPS, weights[0].shape[1])
 
     def steps(count: int) -> None:
         states = x.new_zeros(2, count, x.shape[1])
         run([x] * count, weights, states, [torch.empty_like(x)] * count, False)
 
-    return seconds(partial(steps, 1)) * seconds(partial(steps, 8)) / STEPS**2
+    one, eight = (seconds(partial(steps, count), 2) for count in (1, 8))
+    return weigh(one / STEPS, eight / STEPS)
 
 
 def cost_alone(weights: Sequence[Tensor]) -> float:
@@ -151,5 +152,10 @@ def cost_alone(weights: Sequence[Tensor]) -> float:
     count = 4 * STEPS  # for weights are rearranged before the first step
     x = weights[0].new_zeros(count, weights[0].shape[1])
     states, outputs = x.new_zeros(2, 1, x.shape[1]), [torch.empty_like(x)]
-    took = seconds(lambda: run_alone([x], weights, states, outputs, False)) / count
-    return 8 * took**2
+    one = seconds(lambda: run_alone([x], weights, states, outputs, False), 2) / count
+    return weigh(one, 8 * one)
+
+
+def weigh(one: float, eight: float) -> float:
+    """Weigh a sequence alone against eight: most of the work comes in batches."""
+    return one * eight**2
