@@ -67,8 +67,8 @@ def choose_run(
     """Choose how to compute steps, once per process.
 
     It is what is fastest for some sequences alone and more of them in batches; where
-    the weights are small, columns if they can be had. `ESPNET_ST_LSTM` may name another way: `slabs`,
-    `convolution` or `alone`.
+    the weights are small, columns if they can be had. `ESPNET_ST_LSTM` may name another
+    way: `slabs`, `convolution` or `alone`.
 
     Args:
         width: Of the states, C.

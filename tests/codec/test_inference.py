@@ -9,6 +9,7 @@ from tiny import save_experiment
 from espnet_st.bin import codec_inference
 from espnet_st.bin.codec_inference import AudioCoding
 from espnet_st.codec.generator import Generator
+from espnet_st.kernels import processor
 
 SIZE = {"n_filters": 2, "strides": [4, 10, 16], "lstm_layers": 1}
 CONF = {
@@ -87,6 +88,32 @@ def test_half_precision_is_close(exp, codec, has_bfloat16):
     assert (found - expected).abs().max() < 0.05 * expected.abs().max()
     with pytest.raises(ValueError, match="'float16'; expected one of float32"):
         AudioCoding.from_pretrained(exp, dtype="float16")
+
+
+@pytest.mark.parametrize("able", [False, True])
+def test_bfloat16_is_what_the_processor_is_able_to(
+    exp, codec, able, monkeypatch, caplog
+):
+    monkeypatch.setattr(processor, "has_bfloat16", lambda: able)
+    kind = torch.bfloat16 if able else torch.float32
+    for dtype in ("auto", "bfloat16"):
+        assert ("computing in float32" in caplog.text) is False
+        other = AudioCoding.from_pretrained(exp, dtype=dtype)
+        assert {p.dtype for p in other.generator.encoder.parameters()} == {kind}
+    assert ("computing in float32" in caplog.text) == (not able)
+    wav = torch.randn(9000)
+    assert able or torch.equal(other.encode(wav), codec.encode(wav))
+
+
+def test_a_spectral_codec_computes_in_float32(tmp_path):
+    conf = CONF | {"encoder": "spectral", "decoder": "spectral"}
+    small = {"channels": 16, "hidden": 16}
+    conf |= {"encoder_conf": small | {"n_mels": 20}, "decoder_conf": small}
+    save_experiment(tmp_path, Generator(**conf), conf)
+    auto = AudioCoding.from_pretrained(tmp_path, dtype="auto")
+    assert {p.dtype for p in auto.generator.parameters()} == {torch.float32}
+    with pytest.raises(ValueError, match="SpectralEncoder runs in float32 only"):
+        AudioCoding.from_pretrained(tmp_path, dtype="bfloat16")
 
 
 def peak_growth(function):
