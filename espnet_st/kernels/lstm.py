@@ -44,16 +44,7 @@ def recur(
 ) -> Tensor:
     """Run one direction of one LSTM layer over sequences of any lengths.
 
-    Args:
-        items: (T_i, D), at least one frame each.
-        weights: Of the input (4C, D) and of the state (4C, C), and their biases (4C,);
-            input gate, forget gate, cell, output gate, as in `torch.nn.LSTM`.
-        states: Hidden states and cells at the start (2, items, C).
-        outputs: Where the hidden states (T_i, C) of each item go.
-        backwards: Whether the sequences are read from their ends.
-
-    Returns:
-        The states at the end (2, items, C).
+    Arguments and result are those of `lstm_steps.run_alone`.
     """
     of_state = weights[1]
     run = choose_run(of_state.shape[1], of_state.dtype, of_state.device, COLUMNS)
@@ -110,7 +101,7 @@ def alike(
 
     Args:
         multiply: The product of a step.
-        weights: See `recur`.
+        weights: Of an LSTM layer, see `lstm_steps.run_alone`.
         counts: Numbers of columns; the first is the yardstick.
 
     Returns:
