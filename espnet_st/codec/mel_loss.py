@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from torch.nn.functional import l1_loss, pad
 from torchaudio.functional import melscale_fbanks
 
+from espnet_st.codec.spectra import stft_magnitude
+
 
 class MelLoss(nn.Module):
     """L1 and L2 distance of mel spectrograms at several scales: the paper's L_f.
@@ -46,9 +48,9 @@ class MelLoss(nn.Module):
     def spectrogram(self, wav: Tensor, size: int) -> Tensor:
         """Mel spectrogram (B, T, bands) of waveforms (B, 1, N), normalised STFT."""
         window = getattr(self, f"window{size}")
-        frames = wav[:, 0].float().unfold(-1, size, size // 4)
-        spectrum = torch.fft.rfft(frames * window) / window.square().sum().sqrt()
-        mel = spectrum.abs() @ getattr(self, f"filters{size}")
+        window = window / window.square().sum().sqrt()
+        magnitude = stft_magnitude(wav[:, 0].float(), window, size // 4)
+        mel = magnitude @ getattr(self, f"filters{size}")
         return mel.clamp_min(1e-4).log10() if self.log else mel
 
     def forward(self, real: Tensor, fake: Tensor) -> Tensor:
@@ -112,8 +114,7 @@ class LogMelLoss(nn.Module):
         """Log-mel spectrogram (B, T, n_mels) of waveforms (B, 1, N)."""
         edge = (size - hop) // 2
         padded = pad(wav.float(), (edge, edge), "reflect")[:, 0]
-        frames = padded.unfold(-1, size, hop)
-        magnitude = torch.fft.rfft(frames * getattr(self, f"window{size}")).abs()
+        magnitude = stft_magnitude(padded, getattr(self, f"window{size}"), hop)
         mel = (magnitude + 1e-9) @ getattr(self, f"filters{size}")
         return mel.clamp_min(1e-5).log()
 

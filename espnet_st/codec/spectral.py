@@ -14,6 +14,7 @@ from torchaudio.functional import melscale_fbanks
 
 from espnet_st.codec.pieces import Flow, Layer, Padding, Trim
 from espnet_st.codec.recurrent import ResidualLSTM
+from espnet_st.codec.spectra import polar_spectrum
 
 
 class FrameConv(nn.Conv1d):
@@ -233,7 +234,7 @@ class SpectralDecoder(nn.Module):
             return hidden.new_zeros(hidden.shape[0], self.n_fft, 0)
         hidden = self.norm(hidden.transpose(1, 2))
         log_magnitude, phase = self.head(hidden).float().chunk(2, dim=-1)
-        spectrum = torch.polar(log_magnitude.clamp_max(6).exp(), phase)  # (B, T, F)
+        spectrum = polar_spectrum(log_magnitude.clamp_max(6), phase)  # (B, T, F)
         return (torch.fft.irfft(spectrum) * self.window).transpose(1, 2)
 
     def overlap_add(self, frames: Tensor, flow: Flow | None = None) -> Tensor:
