@@ -1,4 +1,4 @@
-"""What all rooms' tests share: the end-to-end run, and its place among them."""
+"""What the tests of several rooms share: a tiny codec, and the end-to-end run."""
 
 import os
 import signal
@@ -7,20 +7,42 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
+from tiny import CODEC, save_experiment
+
+from espnet_st.codec.generator import Generator
+from espnet_st.inference.audio_coding import AudioCoding
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def exp(tmp_path_factory):
+    """An experiment directory as ESPnet leaves it."""
+    directory = tmp_path_factory.mktemp("exp")
+    torch.manual_seed(0)
+    generator = Generator(**CODEC).train()
+    generator.quantizer(generator.encoder(torch.randn(4, 1, 8000)))
+    conf = CODEC | {"lambda_mel": 3.0}  # of training: passed over
+    save_experiment(directory, generator, conf, "train.total_count.best.pth")
+    return directory
+
+
+@pytest.fixture(scope="session")
+def codec(exp):
+    return AudioCoding.from_pretrained(exp)
 
 
 @pytest.fixture
 def has_bfloat16(monkeypatch):
     """A processor with instructions for bfloat16; torch imitates them if need be."""
     from espnet_st.kernels import processor
-    from espnet_st.uslm import precision
+    from espnet_st.uslm import autocast
 
     monkeypatch.setattr(processor, "has_bfloat16", lambda: True)
-    precision._computes_in_half.cache_clear()
+    autocast._computes_in_half.cache_clear()
     yield
-    precision._computes_in_half.cache_clear()
+    autocast._computes_in_half.cache_clear()
 
 
 @pytest.fixture(scope="session")
@@ -28,7 +50,7 @@ def smoke_command():
     """Gives `run.sh --smoke true` with its data/, dump/ and exp/ in a directory."""
 
     def command(work, *options):
-        given = [str(ROOT / "egs2/mini/st1/run.sh"), "--smoke", "true"]
+        given = [str(ROOT / "egs2/mini/speechtok1/run.sh"), "--smoke", "true"]
         for name in ("data", "dump", "exp"):
             given += [f"--{name}dir", str(work / name)]
         return [*given, "--baseline", "true", *options]

@@ -1,8 +1,8 @@
 """The README's Python on trained models, as it stands: a small one and a recipe's.
 
 The small one is kept in `tests/trained`, and `make.sh` there makes it. That of the mini
-recipe is tried where it was trained, in `egs2/mini/st1` or in the directory that the
-environment variable ESPNET_ST_TRAINED names.
+recipe is tried where it was trained, in `egs2/mini/speechtok1` or in the directory
+that the environment variable ESPNET_ST_TRAINED names.
 """
 
 import os
@@ -17,14 +17,15 @@ from pathlib import Path
 import pytest
 import soundfile
 
-from espnet_st.bin.audio import read_audio, read_index
-from espnet_st.bin.tts_options import DEFAULTS
-from espnet_st.slmtokbench.recognizer import PocketsphinxRecognizer, plain_words
-from espnet_st.slmtokbench.wer import Errors, count_errors
+from espnet_st.data.audio import read_audio
+from espnet_st.data.kaldi import read_index
+from espnet_st.inference.decode_options import DEFAULTS
+from espnet_st.slmtokbench.scorers.recognizer import PocketsphinxRecognizer, plain_words
+from espnet_st.slmtokbench.scorers.wer import Errors, count_errors
 
 ROOT = Path(__file__).resolve().parents[1]
 SMALL = ROOT / "tests/trained"
-MINI = ROOT / "egs2/mini/st1"
+MINI = ROOT / "egs2/mini/speechtok1"
 RECIPE = Path(os.environ.get("ESPNET_ST_TRAINED", MINI))
 PROMPTS = 24
 """Prompts tried with the recipe's model."""
@@ -70,9 +71,7 @@ def recipe(work):
         "uslm_mini/decode.yaml",
     ):
         if not (RECIPE / "exp" / name).exists():
-            pytest.skip(
-                f"no trained model, {RECIPE}/exp/{name}: run egs2/mini/st1/run.sh"
-            )
+            pytest.skip(f"no {RECIPE}/exp/{name}: run egs2/mini/speechtok1/run.sh")
     (work / "exp").symlink_to((RECIPE / "exp").resolve())
     wavs, words = (
         read_index(RECIPE / "dump/raw/test" / n) for n in ("wav.scp", "text")

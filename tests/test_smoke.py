@@ -45,7 +45,7 @@ def test_stage_1_and_2_make_and_format_the_corpus(smoke_run):
 
 
 def test_stage_3_makes_the_teacher_and_the_tokens(smoke_run):
-    from espnet_st.codec.teachers import build_teacher
+    from espnet_st.codec.teacher.teacher import build_teacher
 
     teacher = build_teacher(str(smoke_run / "exp/teacher"))
     assert teacher.output_size > 0
@@ -81,7 +81,7 @@ def test_stage_5_tokenizes_every_utterance(smoke_run, codes):
 
 
 def test_stage_5_gives_what_the_codec_gives_to_a_user(smoke_run):
-    from espnet_st.bin.codec_inference import AudioCoding
+    from espnet_st.inference.audio_coding import AudioCoding
 
     codec = AudioCoding.from_pretrained(smoke_run / "exp/codec_mini")
     tokens = codes_of(smoke_run / "dump/codes/test")
@@ -134,7 +134,7 @@ def test_valle_speaks_the_baselines_codes(smoke_run):
 
 @pytest.mark.parametrize("of", ["", "_nodistill"])
 def test_stage_6_gives_a_model_the_decoding_that_stage_7_uses(smoke_run, of):
-    conf = ROOT / "egs2/mini/st1/conf/decode_uslm.yaml"
+    conf = ROOT / "egs2/mini/speechtok1/conf/decode_uslm.yaml"
     conf = yaml.safe_load(conf.read_text(encoding="utf-8"))
     del conf["batch_size"], conf["seed"]
     exp = smoke_run / f"exp/uslm_mini{of}"

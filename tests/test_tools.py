@@ -272,7 +272,7 @@ def test_recipes_use_the_environment_that_is_named(tmp_path):
     (tmp_path / "bin/python").symlink_to(sys.executable)
     done = subprocess.run(
         ["bash", "-euc", ". ./path.sh; command -v python"],
-        cwd=ROOT / "egs2/mini/st1",
+        cwd=ROOT / "egs2/mini/speechtok1",
         env=os.environ | {"ESPNET_ST_VENV": str(tmp_path)},
         capture_output=True,
         text=True,

@@ -3,7 +3,7 @@
 import torch
 import yaml
 
-from espnet_st.bin.codec_inference import AudioCoding
+from espnet_st.inference.audio_coding import AudioCoding
 from espnet_st.uslm.uslm import USLM
 
 LETTERS = ["<blank>", "<unk>", "a", "b", "c", "<space>", "<sos/eos>"]

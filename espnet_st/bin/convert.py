@@ -3,98 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import json
+import importlib
 import logging
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-import torch
-
-from espnet_st.bin import convert_uslm
-from espnet_st.bin.experiment import make_directory, write_experiment
-from espnet_st.bin.jobs import setup_logging
-from espnet_st.bin.loading import (
-    GENERATOR,
-    OFFICIAL_CHECKPOINT,
-    check_state,
-    load_codec,
-)
-from espnet_st.bin.uslm_release import is_release
-from espnet_st.codec.generator import Generator
-from espnet_st.codec.official import (
-    conf_from_official,
-    conf_to_official,
-    state_to_official,
-)
-from espnet_st.uslm.official import N_HEADS
-
-KEPT = "official.json"
-"""The official `config.json` as it came, kept in an experiment directory made of it."""
-
-
-def to_espnet(source: str, output: Path, model_file: Path | None = None) -> None:
-    """Write an experiment directory of an official release.
-
-    Its `config.yaml` holds all options of ESPnet's `GANCodecTask`; `latest.pth` holds
-    the generator, which is all that was released: it can be decoded with, packed, and
-    trained further with `--init_param`.
-
-    Args:
-        source: A directory with `config.json` and `SpeechTokenizer.pt`.
-        output: A new directory.
-        model_file: Another checkpoint.
-
-    Raises:
-        ValueError: If a file is missing, damaged, or does not fit the other.
-    """
-    conf, state = load_codec(source, model_file)
-    make_directory(output)
-    # Importing ESPnet's tasks is slow, and only their options are needed.
-    from espnet_st.registry import register
-
-    register()
-    from espnet2.tasks.gan_codec import GANCodecTask
-
-    config = vars(GANCodecTask.get_parser().parse_args([]))
-    config |= {"codec": "speechtokenizer", "codec_conf": conf}
-    write_experiment(output, config, state)
-    shutil.copyfile(Path(source) / "config.json", output / KEPT)
-
-
-def to_official(source: str, output: Path, model_file: Path | None = None) -> None:
-    """Write `config.json` and `SpeechTokenizer.pt` of a codec that ESPnet trained.
-
-    A release that `to_espnet` converted gets its own `config.json` again; else it has
-    the options that shape the model and no others.
-
-    Args:
-        source: What `AudioCoding.from_pretrained` takes.
-        output: A new directory.
-        model_file: Its checkpoint; by default the one that `source` has.
-
-    Raises:
-        ValueError: If a file is missing or damaged, or the official code cannot have
-            such a model.
-    """
-    conf, state = load_codec(source, model_file)
-    config = conf_to_official(conf)
-    with torch.device("meta"):
-        generator = Generator(**conf)
-    own = {key: tensor for key, tensor in state.items() if key.startswith(GENERATOR)}
-    shapes = generator.state_dict()
-    check_state({GENERATOR + key: shape for key, shape in shapes.items()}, own)
-    own = {key.removeprefix(GENERATOR): tensor for key, tensor in own.items()}
-    state = state_to_official(own, generator)
-    text = json.dumps(config, indent=4)
-    kept = Path(source) / KEPT
-    if kept.is_file():
-        known = json.loads(kept.read_text(encoding="utf-8"))
-        if conf_from_official(known) == conf_from_official(config):
-            text = kept.read_text(encoding="utf-8")
-    make_directory(output)
-    (output / "config.json").write_text(text, encoding="utf-8")
-    torch.save(state, output / OFFICIAL_CHECKPOINT)
+from espnet_st.bin.options import setup_logging
+from espnet_st.checkpoints import convert_uslm
+from espnet_st.checkpoints.convert_codec import to_espnet, to_official
+from espnet_st.checkpoints.official_uslm import N_HEADS
+from espnet_st.checkpoints.uslm_release import is_release
+from espnet_st.registry import register
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -122,6 +42,13 @@ def get_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def task_options(module: str, task: str) -> dict[str, Any]:
+    """Give all options of one of ESPnet's tasks with their defaults."""
+    register()  # importing ESPnet's tasks is slow: only where it is needed
+    tasks = importlib.import_module(f"espnet2.tasks.{module}")
+    return vars(getattr(tasks, task).get_parser().parse_args([]))
+
+
 def main(cmd: Sequence[str] | None = None) -> None:
     """Run the command."""
     parser = get_parser()
@@ -133,7 +60,12 @@ def main(cmd: Sequence[str] | None = None) -> None:
         official = is_release(args.uslm)
         if official:
             convert_uslm.to_espnet(
-                args.uslm, args.output_dir, args.model_file, args.codec, args.n_heads
+                args.uslm,
+                args.output_dir,
+                args.model_file,
+                args.codec,
+                args.n_heads,
+                task_options("tts", "TTSTask"),
             )
         else:
             convert_uslm.to_official(args.uslm, args.output_dir, args.model_file)
@@ -141,8 +73,11 @@ def main(cmd: Sequence[str] | None = None) -> None:
         here = Path(args.codec)
         official = (here / "config.json").is_file()
         official = official and not (here / "config.yaml").is_file()
-        convert = to_espnet if official else to_official
-        convert(args.codec, args.output_dir, args.model_file)
+        if official:
+            options = task_options("gan_codec", "GANCodecTask")
+            to_espnet(args.codec, args.output_dir, args.model_file, options)
+        else:
+            to_official(args.codec, args.output_dir, args.model_file)
     made = "ESPnet's" if official else "the official"
     logging.info("%s is %s in %s form", args.output_dir, args.uslm or args.codec, made)
 

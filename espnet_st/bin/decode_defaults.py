@@ -1,44 +1,17 @@
-"""Decoding defaults that travel with a USLM: `decode.yaml` beside its `config.yaml`.
-
-The file holds options of `uslm.decoding.Options` except seeds; an option that it leaves
-out has the default of that class. As a command, makes it of a decoding configuration.
-"""
+"""Make a decoding configuration the defaults of a USLM."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import yaml
 
-from espnet_st.bin.loading import read_config
-from espnet_st.bin.pretrained import DECODE
-from espnet_st.bin.tts_options import check_decoding, given_decoding, parse_options
+from espnet_st.bin.tts_options import given_decoding, parse_options
+from espnet_st.checkpoints.sources import DECODE
 
 COMMENT = "# How this model is decoded unless options say otherwise.\n"
-
-
-def read_defaults(directory: Path) -> dict[str, Any]:
-    """Read the decoding options that a model came with.
-
-    Args:
-        directory: Where its `config.yaml` is.
-
-    Returns:
-        Options by name; none if there is no `decode.yaml`.
-
-    Raises:
-        ValueError: If the file is no mapping, or an option in it is unknown, of
-            another type or out of range.
-    """
-    path = directory / DECODE
-    if not path.is_file():
-        return {}
-    options = read_config(path)
-    check_decoding(options, path)
-    return options
 
 
 def write_defaults(config: Path, directory: Path) -> None:

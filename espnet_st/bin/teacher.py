@@ -10,17 +10,30 @@ from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
+import numpy as np
 import torch
 import yaml
+from tqdm import tqdm
 
-from espnet_st.bin.jobs import setup_logging
+from espnet_st.bin.options import setup_logging
+from espnet_st.codec.codebook import nearest
+from espnet_st.codec.teacher.backbones import SAMPLE_RATE
+from espnet_st.codec.teacher.features import write_features
+from espnet_st.codec.teacher.small.model import TeacherConfig
+from espnet_st.codec.teacher.small.training import train_teacher
+from espnet_st.codec.teacher.teacher import (
+    HOP_LENGTH,
+    Teacher,
+    build_teacher,
+    write_units,
+)
+from espnet_st.codec.teacher.units import collect_features, kmeans, read_waveforms
+from espnet_st.data.kaldi import read_ctm, read_index
+from espnet_st.slmtokbench.tokens.layer_probe import probe_layer, probe_table
 
 
 def train(args: argparse.Namespace) -> None:
     """Train a small teacher by CTC on phones."""
-    from espnet_st.codec.teacher_model import TeacherConfig
-    from espnet_st.codec.teacher_training import train_teacher
-
     if not args.config.is_file():
         raise ValueError(f"no configuration {args.config}")
     values = yaml.safe_load(args.config.read_text(encoding="utf-8")) or {}
@@ -35,8 +48,6 @@ def train(args: argparse.Namespace) -> None:
 
 def check(args: argparse.Namespace) -> None:
     """Load a teacher, run it, and with a data set measure each layer."""
-    from espnet_st.codec.teachers import build_teacher
-
     teacher = build_teacher(args.teacher, args.layer, args.units_file)
     output = teacher(torch.zeros(1, 16000))
     size = sum(p.numel() for p in teacher.parameters()) / 1e6
@@ -45,18 +56,47 @@ def check(args: argparse.Namespace) -> None:
         f"{teacher.output_size}, {output.shape[1]} frames for one second\n"
     )
     if args.data_dir is not None:
-        from espnet_st.bin.teacher_probe import probe_layers, probe_table
-
         rows = probe_layers(teacher, args.data_dir, args.n_clusters, args.seed)
         sys.stdout.write(probe_table(rows))
 
 
+def probe_layers(
+    teacher: Teacher, data_dir: Path, n_clusters: int, seed: int
+) -> dict[str, dict[str, float]]:
+    """Measure all layers and their average on one data set.
+
+    Args:
+        teacher: Whose hidden states.
+        data_dir: With `wav.scp`, `utt2spk` and `phones.ctm`.
+        n_clusters: Of k-means, made and counted on this same set.
+        seed: Of k-means and the folds.
+
+    Returns:
+        Figures of `probe_layer` by layer: `0`, ..., `avg`.
+    """
+    states = {}
+    for key, wav in read_waveforms(data_dir / "wav.scp"):
+        row = [state[0] for state in teacher.hidden_states(wav)]
+        states[key] = [*row, torch.stack(row).mean(dim=0)]
+    alignments = read_ctm(data_dir / "phones.ctm")
+    utt2spk = read_index(data_dir / "utt2spk")
+    names = [*map(str, range(teacher.n_layers + 1)), "avg"]
+    rows: dict[str, dict[str, float]] = {}
+    for i, name in enumerate(tqdm(names, desc="probing", unit="layer")):
+        features = {key: row[i] for key, row in states.items()}
+        centroids = kmeans(torch.cat(list(features.values())), n_clusters, seed)
+        codes = {
+            key: np.asarray(nearest(one, centroids)) for key, one in features.items()
+        }
+        frame_rate = SAMPLE_RATE / HOP_LENGTH
+        rows[name] = probe_layer(
+            features, codes, alignments, utt2spk, n_clusters, frame_rate, seed
+        )
+    return rows
+
+
 def features(args: argparse.Namespace) -> None:
     """Write what a teacher says of all utterances, for training to look up."""
-    from espnet_st.bin.teacher_probe import read_waveforms
-    from espnet_st.codec.teacher_features import write_features
-    from espnet_st.codec.teachers import build_teacher
-
     conf = {"name": args.teacher, "layer": args.layer}
     if args.units_file is not None:
         conf["units_file"] = args.units_file
@@ -69,9 +109,6 @@ def features(args: argparse.Namespace) -> None:
 
 def units(args: argparse.Namespace) -> None:
     """Cluster one layer's features and write the centroids."""
-    from espnet_st.bin.teacher_probe import collect_features, kmeans
-    from espnet_st.codec.teachers import build_teacher, write_units
-
     teacher = build_teacher(args.teacher, args.layer)
     features = collect_features(teacher, args.wav_scp, args.max_utts)
     centroids = kmeans(torch.cat(features), args.n_clusters, args.seed)

@@ -3,36 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from espnet2.utils.types import str2bool
-
-from espnet_st.bin.loading import read_config
-from espnet_st.uslm.decoding import Options
-from espnet_st.uslm.narrow import DTYPES
-
-DECODING = {
-    "temperature": (float, "0 is greedy"),
-    "top_k": (int, "codes to draw from, 0 for all"),
-    "top_p": (float, "mass to draw from"),
-    "ras_window": (int, "draw again what repeats in the last so many codes; 0: never"),
-    "ras_threshold": (float, "share of the window that is too much"),
-    "cfg_scale": (float, "guidance by the text; 1 is none"),
-    "align_scale": (float, "guidance by the aligner; 0 is none"),
-    "nbest": (int, "candidates for each text, the best is kept"),
-    "minlenratio": (float, "fewest frames per token"),
-    "maxlenratio": (float, "most frames per token"),
-    "ar_prompt": (str2bool, "whether the prompt goes to the AR model too"),
-}
-"""Type on the command line and meaning of `uslm.decoding.Options`."""
-
-DEFAULTS = {
-    field.name: field.default for field in fields(Options) if field.name in DECODING
-}
-"""Their values where neither the user nor the model gives others."""
+from espnet_st.checkpoints.loading import read_config
+from espnet_st.inference.decode_options import DECODING, DEFAULTS, check_decoding
+from espnet_st.uslm.decoding.weight_precision import DTYPES
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -68,34 +45,6 @@ def get_parser() -> argparse.ArgumentParser:
         text = f"{meaning} (default: {default})"
         add(f"--{name}", type=kind, default=argparse.SUPPRESS, help=text)
     return parser
-
-
-def check_decoding(options: Mapping[str, Any], where: str | Path) -> None:
-    """Refuse decoding options of a file that cannot be used.
-
-    Args:
-        options: Options by name; an integer may stand for a float.
-        where: The file, to name it.
-
-    Raises:
-        ValueError: If an option is unknown, of another type than its default, or out
-            of range.
-    """
-    for name, value in options.items():
-        if name not in DEFAULTS:
-            raise ValueError(
-                f"{where}: unknown option {name}; expected {', '.join(DEFAULTS)}"
-            )
-        kind = type(DEFAULTS[name])
-        if type(value) is not kind and (kind, type(value)) != (float, int):
-            raise ValueError(
-                f"{where}: {name} is of type {type(value).__name__}; "
-                f"expected {kind.__name__}"
-            )
-    try:
-        Options(**options).check()
-    except ValueError as error:
-        raise ValueError(f"{where}: {error}") from error
 
 
 def parse_options(cmd: Sequence[str] | None) -> argparse.Namespace:

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn.utils import weight_norm
 
 from espnet_st.codec.grouped_conv import GroupedConv1d
-from espnet_st.codec.losses import Judgement
+from espnet_st.codec.losses import Discrimination
 
 
 class Discriminators(nn.Module):
@@ -83,32 +83,32 @@ class Discriminators(nn.Module):
             if isinstance(layer, nn.Conv1d) and layer.groups > 1:
                 layer.__class__ = GroupedConv1d
         if official:
-            for judge in self.mpd.discriminators:
-                channels = judge.output_conv.in_channels
-                judge.output_conv = weight_norm(
+            for discriminator in self.mpd.discriminators:
+                channels = discriminator.output_conv.in_channels
+                discriminator.output_conv = weight_norm(
                     nn.Conv2d(channels, 1, (3, 1), padding=(1, 0))
                 )
 
-    def forward(self, wav: Tensor) -> list[Judgement]:
-        """Judge waveforms (B, 1, N)."""
+    def forward(self, wav: Tensor) -> list[Discrimination]:
+        """Discriminate waveforms (B, 1, N)."""
         said = {
             "stft": self.msstft(wav),
             "period": self.mpd(wav),
             "scale": self.msd(wav),
         }
         return [
-            Judgement(kind, layers[:-1], layers[-1])
-            for kind, judges in said.items()
-            for layers in judges
+            Discrimination(kind, layers[:-1], layers[-1])
+            for kind, outputs in said.items()
+            for layers in outputs
         ]
 
-    def judge_both(
+    def discriminate_both(
         self, real: Tensor, fake: Tensor
-    ) -> tuple[list[Judgement], list[Judgement]]:
-        """Judge real and fake waveforms (B, 1, N) in one batch."""
+    ) -> tuple[list[Discrimination], list[Discrimination]]:
+        """Discriminate real and fake waveforms (B, 1, N) in one batch."""
         said = self(torch.cat([real, fake]))
         count = len(real)
         return (
-            [judgement.part(slice(count)) for judgement in said],
-            [judgement.part(slice(count, None)) for judgement in said],
+            [one.part(slice(count)) for one in said],
+            [one.part(slice(count, None)) for one in said],
         )

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity, cross_entropy, logsigmoid
 
-from espnet_st.codec.teacher_features import TeacherFeatures
-from espnet_st.codec.teachers import HOP_LENGTH, SAMPLE_RATE, build_teacher
+from espnet_st.codec.teacher.backbones import SAMPLE_RATE
+from espnet_st.codec.teacher.features import TeacherFeatures
+from espnet_st.codec.teacher.teacher import HOP_LENGTH, build_teacher
 
 AXES = ("time", "dimension")
 

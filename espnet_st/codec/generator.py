@@ -8,11 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from espnet_st.codec.build import build_part
-from espnet_st.codec.pieces import Flow, Tick, each, run
+from espnet_st.codec.chunks import Flow, Tick, each, run
 from espnet_st.codec.quantizer import ResidualVectorQuantizer
 from espnet_st.codec.seanet import SEANetDecoder, SEANetEncoder
 from espnet_st.codec.spectral import SpectralDecoder, SpectralEncoder
+from espnet_st.config import build_part
 
 ENCODERS = {"seanet": SEANetEncoder, "spectral": SpectralEncoder}
 DECODERS = {"seanet": SEANetDecoder, "spectral": SpectralDecoder}

@@ -13,7 +13,7 @@ from torch.nn.functional import conv2d, linear
 from torch.nn.utils import parametrize
 from torch.nn.utils.parametrizations import weight_norm
 
-from espnet_st.codec.pieces import Flow, Padding, Trim
+from espnet_st.codec.chunks import Flow, Padding, Trim
 
 
 class Conv1d(nn.Module):

@@ -17,7 +17,7 @@ from torch.nn.functional import relu
 T = TypeVar("T")
 
 
-class Judgement(NamedTuple):
+class Discrimination(NamedTuple):
     """What one discriminator says of a batch of waveforms.
 
     Attributes:
@@ -30,13 +30,13 @@ class Judgement(NamedTuple):
     features: list[Tensor]
     logits: Tensor
 
-    def part(self, items: slice) -> Judgement:
+    def part(self, items: slice) -> Discrimination:
         """The same of some of the batch's items."""
         features = [feature[items] for feature in self.features]
-        return Judgement(self.kind, features, self.logits[items])
+        return Discrimination(self.kind, features, self.logits[items])
 
 
-Judgements = Sequence[Judgement]
+Discriminations = Sequence[Discrimination]
 """One of each discriminator."""
 
 
@@ -45,7 +45,7 @@ def time_loss(real: Tensor, fake: Tensor) -> Tensor:
     return (real - fake).abs().mean()
 
 
-def hinge_discriminator_loss(real: Judgements, fake: Judgements) -> Tensor:
+def hinge_discriminator_loss(real: Discriminations, fake: Discriminations) -> Tensor:
     """Hinge loss of the discriminators, averaged over them: L_D of the paper."""
     losses = [
         relu(1 - r.logits).mean() + relu(1 + f.logits).mean()
@@ -54,12 +54,14 @@ def hinge_discriminator_loss(real: Judgements, fake: Judgements) -> Tensor:
     return torch.stack(losses).mean()
 
 
-def hinge_adversarial_loss(fake: Judgements) -> Tensor:
+def hinge_adversarial_loss(fake: Discriminations) -> Tensor:
     """Hinge loss of the generator, averaged over discriminators: L_g of the paper."""
     return torch.stack([relu(1 - f.logits).mean() for f in fake]).mean()
 
 
-def least_squares_discriminator_loss(real: Judgements, fake: Judgements) -> Tensor:
+def least_squares_discriminator_loss(
+    real: Discriminations, fake: Discriminations
+) -> Tensor:
     """Distance of the logits from 1 and 0, summed: L_D of the released code."""
     losses = [
         (1 - r.logits).square().mean() + f.logits.square().mean()
@@ -68,12 +70,12 @@ def least_squares_discriminator_loss(real: Judgements, fake: Judgements) -> Tens
     return torch.stack(losses).sum()
 
 
-def least_squares_adversarial_loss(fake: Judgements) -> Tensor:
+def least_squares_adversarial_loss(fake: Discriminations) -> Tensor:
     """Distance of the logits from 1, summed: L_g of the released code."""
     return torch.stack([(1 - f.logits).square().mean() for f in fake]).sum()
 
 
-def relative_feature_loss(real: Judgements, fake: Judgements) -> Tensor:
+def relative_feature_loss(real: Discriminations, fake: Discriminations) -> Tensor:
     """Distance of the features, relative to the real ones: L_feat of the paper."""
     losses = [
         (x - y).abs().mean() / x.abs().mean().clamp_min(1e-6)
@@ -83,16 +85,16 @@ def relative_feature_loss(real: Judgements, fake: Judgements) -> Tensor:
     return torch.stack(losses).mean()
 
 
-def absolute_feature_loss(real: Judgements, fake: Judgements) -> Tensor:
+def absolute_feature_loss(real: Discriminations, fake: Discriminations) -> Tensor:
     """Twice the summed distance of the features: L_feat of the released code.
 
     There the logits of the period and the scale discriminators count as features,
     those of the STFT discriminators do not (`speechtokenizer/discriminators.py`).
     """
 
-    def compared(judgement: Judgement) -> list[Tensor]:
-        last = [] if judgement.kind == "stft" else [judgement.logits]
-        return [*judgement.features, *last]
+    def compared(discrimination: Discrimination) -> list[Tensor]:
+        last = [] if discrimination.kind == "stft" else [discrimination.logits]
+        return [*discrimination.features, *last]
 
     losses = [
         (x - y).abs().mean()
@@ -127,15 +129,15 @@ class Losses(NamedTuple):
     """Those that a configuration names.
 
     Attributes:
-        discriminator: L_D of the judgements of real and of fake waveforms.
-        adversarial: L_g of the judgements of fake waveforms.
-        feature_matching: L_feat of the judgements of real and of fake waveforms.
+        discriminator: L_D of the discriminations of real and of fake waveforms.
+        adversarial: L_g of the discriminations of fake waveforms.
+        feature_matching: L_feat of the discriminations of real and of fake waveforms.
         commitment: L_w of each layer's error (n_q,).
     """
 
-    discriminator: Callable[[Judgements, Judgements], Tensor]
-    adversarial: Callable[[Judgements], Tensor]
-    feature_matching: Callable[[Judgements, Judgements], Tensor]
+    discriminator: Callable[[Discriminations, Discriminations], Tensor]
+    adversarial: Callable[[Discriminations], Tensor]
+    feature_matching: Callable[[Discriminations, Discriminations], Tensor]
     commitment: Callable[[Tensor], Tensor]
 
 

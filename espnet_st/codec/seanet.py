@@ -7,9 +7,9 @@ from math import prod
 
 from torch import Tensor, nn
 
+from espnet_st.codec.chunks import Flow
 from espnet_st.codec.layers import Conv1d, ConvTranspose1d, activation, pointwise_sum
-from espnet_st.codec.pieces import Flow
-from espnet_st.codec.recurrent import ResidualLSTM
+from espnet_st.codec.lstm import ResidualLSTM
 
 
 class ResidualBlock(nn.Module):

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn.functional import fold
 from torchaudio.functional import melscale_fbanks
 
-from espnet_st.codec.pieces import Flow, Layer, Padding, Trim
-from espnet_st.codec.recurrent import ResidualLSTM
+from espnet_st.codec.chunks import Flow, Layer, Padding, Trim
+from espnet_st.codec.lstm import ResidualLSTM
 from espnet_st.codec.spectra import polar_spectrum
 
 

@@ -11,12 +11,12 @@ from espnet2.gan_codec.abs_gan_codec import AbsGANCodec
 from espnet2.torch_utils.device_funcs import force_gatherable
 from torch import Tensor, nn
 
-from espnet_st.codec.build import build_part
 from espnet_st.codec.distillation import Distillation
 from espnet_st.codec.generator import Generator
 from espnet_st.codec.losses import choose_losses, time_loss
 from espnet_st.codec.mel_loss import LogMelLoss, MelLoss
 from espnet_st.codec.quantizer import Quantized
+from espnet_st.config import build_part
 
 
 @contextmanager
@@ -52,7 +52,7 @@ class SpeechTokenizer(AbsGANCodec):
         teacher_conf: Arguments of `teachers.build_teacher`: `name`, `layer`, ...
         distill_conf: Options of `distillation.Distillation`: `axis`, `lambda_l1`.
         adversarial_start: Training steps before the discriminators take part.
-        adversarial_samples: Samples of each item, at a random place, that they judge;
+        adversarial_samples: Samples of each item, at a random place, that they see;
             None for all.
         lambda_time: Weight of L_t.
         lambda_mel: Weight of L_f.
@@ -201,8 +201,8 @@ class SpeechTokenizer(AbsGANCodec):
         # Asking the device for the steps would wait for it.
         return self.adversarial_start <= 0 or bool(self.steps >= self.adversarial_start)
 
-    def _judged_part(self, wav: Tensor) -> slice:
-        """The samples that the discriminators judge this time."""
+    def _adversarial_segment(self, wav: Tensor) -> slice:
+        """Draw which samples the discriminators see this time."""
         size = self.adversarial_samples or wav.shape[-1]
         start = int(torch.randint(max(wav.shape[-1] - size, 0) + 1, ()))
         return slice(start, start + size)
@@ -218,15 +218,14 @@ class SpeechTokenizer(AbsGANCodec):
             * self.losses.commitment(quantized.errors),
         }
         if self._adversarial:
-            part = self._judged_part(wav)
+            part = self._adversarial_segment(wav)
             with torch.no_grad():
-                judged_real = self.discriminator(wav[..., part])
+                real = self.discriminator(wav[..., part])
             with frozen(self.discriminator):
-                judged_fake = self.discriminator(fake[..., part])
-            terms["adv_loss"] = self.lambda_adv * self.losses.adversarial(judged_fake)
+                generated = self.discriminator(fake[..., part])
+            terms["adv_loss"] = self.lambda_adv * self.losses.adversarial(generated)
             terms["feat_match_loss"] = (
-                self.lambda_feat_match
-                * self.losses.feature_matching(judged_real, judged_fake)
+                self.lambda_feat_match * self.losses.feature_matching(real, generated)
             )
         stats = {}
         if self.lambda_distill > 0:
@@ -248,8 +247,8 @@ class SpeechTokenizer(AbsGANCodec):
         if not self._adversarial:
             loss = wav.new_zeros((), requires_grad=True)
         else:
-            part = self._judged_part(wav)
-            real, fake = self.discriminator.judge_both(
+            part = self._adversarial_segment(wav)
+            real, fake = self.discriminator.discriminate_both(
                 wav[..., part], fake.detach()[..., part]
             )
             loss = self.losses.discriminator(real, fake)

@@ -6,9 +6,13 @@ from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
-from espnet_st.slmtokbench.scorer import Measurements
-from espnet_st.slmtokbench.speaker import cosine, paired_similarity, voice_contrast
-from espnet_st.slmtokbench.wer import corpus_wer, wer_difference
+from espnet_st.slmtokbench.scorers.base import Measurements
+from espnet_st.slmtokbench.scorers.speaker import (
+    cosine,
+    paired_similarity,
+    voice_contrast,
+)
+from espnet_st.slmtokbench.scorers.wer import corpus_wer, wer_difference
 
 Rows = Mapping[tuple[str, str], Measurements]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from espnet_st.slmtokbench.data import read_table, read_wav_scp
-from espnet_st.slmtokbench.scorer import Item, NotScored
+from espnet_st.data.kaldi import read_table, read_wav_scp
+from espnet_st.slmtokbench.scorers.base import Item, NotScored
 
 KINDS = ("original", "resynthesis", "tts", "conversion", "voice")
 

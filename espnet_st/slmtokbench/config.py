@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from espnet_st.slmtokbench.downstream import TrainingOptions
+from espnet_st.slmtokbench.tokens.downstream import TrainingOptions
 
 CHOICES = {
     "downstream_init": ("codebooks", "random"),

@@ -6,6 +6,7 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
+from espnet_st.data.kaldi import read_table, read_wav_scp
 from espnet_st.slmtokbench.aggregate import (
     Rows,
     contrast_with_others,
@@ -16,18 +17,17 @@ from espnet_st.slmtokbench.aggregate import (
     word_error_difference,
     word_errors,
 )
+from espnet_st.slmtokbench.cache import RowCache
 from espnet_st.slmtokbench.conditions import (
     Condition,
     condition_items,
     list_conditions,
 )
 from espnet_st.slmtokbench.config import BenchmarkConfig
-from espnet_st.slmtokbench.data import read_table, read_wav_scp
-from espnet_st.slmtokbench.measuring import Job, measure_jobs
 from espnet_st.slmtokbench.recipe import Recipe
-from espnet_st.slmtokbench.rows import RowCache
-from espnet_st.slmtokbench.scorer import NotScored
-from espnet_st.slmtokbench.text_alignment import sample_keys
+from espnet_st.slmtokbench.scorers.base import NotScored
+from espnet_st.slmtokbench.scorers.scoring import Job, measure_jobs
+from espnet_st.slmtokbench.tokens.alignment import sample_keys
 
 
 @dataclass(frozen=True)

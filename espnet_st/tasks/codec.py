@@ -14,8 +14,9 @@ from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
 from espnet_st.codec.speechtokenizer import SpeechTokenizer
-from espnet_st.codec.teacher_features import TeacherFeatures
-from espnet_st.codec.teachers import HOP_LENGTH, SAMPLE_RATE
+from espnet_st.codec.teacher.backbones import SAMPLE_RATE
+from espnet_st.codec.teacher.features import TeacherFeatures
+from espnet_st.codec.teacher.teacher import HOP_LENGTH
 from espnet_st.tasks.codec_trainer import CodecTrainer
 
 # The processes that ESPnet spawns for several GPUs import this module and no other.

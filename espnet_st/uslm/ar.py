@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from espnet_st.uslm.positions import SinePosition, numbers, rotation, valid_mask
+from espnet_st.uslm.positions import SinePosition, frame_index, rope_angles, valid_mask
 from espnet_st.uslm.transformer import Transformer
 
 PRIOR_SLOPES = (-2.6, -0.15)
@@ -86,9 +86,9 @@ class AutoregressiveModel(nn.Module):
         x = self.audio_embedding(codes)
         return self.dropout(x) if self.rotary else self.audio_position(x, positions)
 
-    def turn(self, positions):
+    def rope(self, positions):
         """Rotary positions of (B, T), if the model has such."""
-        return rotation(positions, self.decoder.head_size) if self.rotary else None
+        return rope_angles(positions, self.decoder.head_size) if self.rotary else None
 
     def scores(self, mask, query_positions, text_positions):
         """Turn a boolean mask (B, 1, n, L) into scores (B, H, n, L) with the prior."""
@@ -122,7 +122,7 @@ class AutoregressiveModel(nn.Module):
             noise = torch.rand(codes.shape, device=codes.device) < self.code_noise
             other = torch.randint_like(codes, self.codebook_size)
             codes = torch.where(noise, other, codes)
-        times = numbers(codes)
+        times = frame_index(codes)
         positions = torch.cat([text_positions, times], dim=1)
         x = torch.cat(
             [self.embed_text(text, text_positions), self.embed_codes(codes, times)], 1
@@ -135,7 +135,7 @@ class AutoregressiveModel(nn.Module):
         hidden = self.decoder(
             x,
             mask=self.scores(mask, positions, text_positions),
-            turn=self.turn(positions),
+            rope=self.rope(positions),
         )
         last = torch.arange(len(text), device=text.device), text_lengths - 1
         hidden = torch.cat([hidden[last].unsqueeze(1), hidden[:, size:]], dim=1)

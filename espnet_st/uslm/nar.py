@@ -8,8 +8,8 @@ all layers, the frames to predict those of the layers before the wanted one (the
 import torch
 from torch import nn
 
-from espnet_st.uslm.code_forms import CodeTables, CodeVectors
-from espnet_st.uslm.positions import SinePosition, numbers, rotation, valid_mask
+from espnet_st.uslm.code_embeddings import CodebookEmbedding, TableEmbedding
+from espnet_st.uslm.positions import SinePosition, frame_index, rope_angles, valid_mask
 from espnet_st.uslm.transformer import Transformer
 
 
@@ -28,7 +28,7 @@ class NonAutoregressiveModel(nn.Module):
         rotary: Rotary positions in place of sine positions.
         checkpointing: See `Transformer`.
         codebooks: The codec's vectors (n_q, codebook_size, E), to read and score
-            codes by them (`CodeVectors`) in place of tables (`CodeTables`).
+            codes by them (`CodebookEmbedding`) in place of tables (`TableEmbedding`).
         whole_prompt: Whether the prompt's frames carry the codes of all layers, or,
             as all others, those below the stage (the USLM release, `prefix_mode` 0).
 
@@ -59,9 +59,9 @@ class NonAutoregressiveModel(nn.Module):
         self.whole_prompt = whole_prompt
         self.text_embedding = nn.Embedding(vocab_size, d_model)
         if codebooks is None:
-            self.codes = CodeTables(codebook_size, n_q, d_model)
+            self.codes = TableEmbedding(codebook_size, n_q, d_model)
         else:
-            self.codes = CodeVectors(codebooks, d_model)
+            self.codes = CodebookEmbedding(codebooks, d_model)
         if rotary:
             self.dropout = nn.Dropout(dropout)
         else:
@@ -111,18 +111,18 @@ class NonAutoregressiveModel(nn.Module):
             Logits (B, T, codebook_size).
         """
         size, frames = text.shape[1], codes.shape[2]
-        times = numbers(codes[0])
+        times = frame_index(codes[0])
         layers = torch.arange(self.n_q, device=text.device).view(-1, 1, 1)
         valid = valid_mask(lengths, frames)
         known = (stages.view(1, -1, 1) > layers) & valid  # (n_q, B, T)
         if self.whole_prompt:
             known = known | (prompt_mask & valid)
         words, sounds = self.text_embedding(text), self.codes.embed(codes, known)
-        turn = None
+        rope = None
         if self.rotary:
             words, sounds = self.dropout(words), self.dropout(sounds)
             positions = torch.cat([text_positions, times], dim=1)
-            turn = rotation(positions, self.decoder.head_size)
+            rope = rope_angles(positions, self.decoder.head_size)
         else:
             words = self.text_position(words, text_positions)
             sounds = self.audio_position(sounds, times)
@@ -130,7 +130,7 @@ class NonAutoregressiveModel(nn.Module):
         hidden = self.decoder(
             torch.cat([words, sounds], dim=1),
             mask=seen[:, None, None, :],
-            turn=turn,
+            rope=rope,
             condition=torch.cat([e.weight for e in self.stage_embeddings])[stages - 1],
         )[:, size:]
         return self.codes.predict(hidden, stages)

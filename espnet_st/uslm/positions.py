@@ -1,7 +1,7 @@
 """Where tokens stand in time: sine positions and rotary positions.
 
 Text and codes are two streams in one sequence, each with positions of its own.
-Positions are real numbers, so that text tokens may be placed at the frames where
+Positions are real frame_index, so that text tokens may be placed at the frames where
 they sound (`alignment.py`).
 """
 
@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 
-def numbers(x: torch.Tensor) -> torch.Tensor:
+def frame_index(x: torch.Tensor) -> torch.Tensor:
     """Number the columns of a batch (B, T): positions (B, T), float."""
     return torch.arange(x.shape[1], device=x.device).float().expand(len(x), -1)
 
@@ -58,8 +58,8 @@ class SinePosition(nn.Module):
         return self.dropout(x + self.alpha * table)
 
 
-def rotation(positions: torch.Tensor, head_size: int) -> torch.Tensor:
-    """Give the angles' cosines and sines for `rotate`.
+def rope_angles(positions: torch.Tensor, head_size: int) -> torch.Tensor:
+    """Give the angles' cosines and sines for `apply_rope`.
 
     Args:
         positions: Positions (B, T), float.
@@ -73,7 +73,7 @@ def rotation(positions: torch.Tensor, head_size: int) -> torch.Tensor:
     return torch.stack([angles.cos(), angles.sin()]).unsqueeze(2)
 
 
-def rotate(x: torch.Tensor, turn: torch.Tensor) -> torch.Tensor:
+def apply_rope(x: torch.Tensor, rope: torch.Tensor) -> torch.Tensor:
     """Turn pairs of channels by the angles of their positions.
 
     After it, an inner product depends on the difference of positions only
@@ -81,12 +81,12 @@ def rotate(x: torch.Tensor, turn: torch.Tensor) -> torch.Tensor:
 
     Args:
         x: Queries or keys (B, H, T, head_size).
-        turn: What `rotation` gave for the same T.
+        rope: What `rope_angles` gave for the same T.
 
     Returns:
         Turned x, same shape and type.
     """
-    cosine, sine = turn.to(x.dtype)
+    cosine, sine = rope.to(x.dtype)
     first, second = x.chunk(2, dim=-1)
     return torch.cat(
         [first * cosine - second * sine, second * cosine + first * sine], dim=-1

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
-from espnet_st.uslm.alignment import centres
-from espnet_st.uslm.positions import numbers
+from espnet_st.uslm.aligner import centres
+from espnet_st.uslm.positions import frame_index
 
 if TYPE_CHECKING:
     from espnet_st.uslm.uslm import USLM
@@ -66,7 +66,7 @@ def pad_texts(texts: list[torch.Tensor]) -> Texts:
     """Padded texts, their tokens numbered."""
     lengths = torch.tensor([len(text) for text in texts], device=texts[0].device)
     ids = pad_sequence(texts, batch_first=True)
-    return Texts(ids, lengths, numbers(ids))
+    return Texts(ids, lengths, frame_index(ids))
 
 
 def join(first: Texts, second: Texts, offsets: torch.Tensor) -> Texts:
@@ -93,7 +93,7 @@ def align(
     return Texts(texts.ids, texts.lengths, where)
 
 
-def foresee(
+def predict_durations(
     model: USLM, texts: Texts, prompts: Texts, prompt_frames: torch.Tensor
 ) -> Texts:
     """Place texts where they would sound at the pace of their prompts.

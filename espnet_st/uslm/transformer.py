@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
-from espnet_st.uslm.cache import KVCache
-from espnet_st.uslm.positions import rotate
+from espnet_st.uslm.kv_cache import KVCache
+from espnet_st.uslm.positions import apply_rope
 
 
 class AdaptiveLayerNorm(nn.Module):
@@ -53,25 +53,25 @@ class SelfAttention(nn.Module):
         """Project to queries, keys and values at once: (B, T, 3 * D)."""
         return F.linear(x, self.in_proj_weight, self.in_proj_bias)
 
-    def project(self, x: torch.Tensor, turn: torch.Tensor | None) -> torch.Tensor:
-        """Give queries, keys and values (3, B, H, T, E), turned if asked."""
+    def project(self, x: torch.Tensor, rope: torch.Tensor | None) -> torch.Tensor:
+        """Give queries, keys and values (3, B, H, T, E), rotary if asked."""
         batch, size, _ = x.shape
         qkv = self.joint(x).view(batch, size, 3, self.n_heads, -1)
         qkv = qkv.permute(2, 0, 3, 1, 4)
-        if turn is None:
+        if rope is None:
             return qkv
-        return torch.stack([rotate(qkv[0], turn), rotate(qkv[1], turn), qkv[2]])
+        return torch.stack([apply_rope(qkv[0], rope), apply_rope(qkv[1], rope), qkv[2]])
 
     def forward(
         self,
         x: torch.Tensor,
         mask: torch.Tensor | None,
-        turn: torch.Tensor | None = None,
+        rope: torch.Tensor | None = None,
         cache: KVCache | None = None,
         layer: int = 0,
     ) -> torch.Tensor:
         """Attend; see `Transformer.forward` for the arguments."""
-        queries, keys, values = self.project(x, turn)
+        queries, keys, values = self.project(x, rope)
         if cache is not None:
             keys, values = cache.append(layer, keys, values)
         if mask is not None and mask.is_floating_point():
@@ -103,10 +103,10 @@ class TransformerLayer(nn.Module):
         self.norm2 = norm(d_model)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, x, mask, turn, condition, cache, layer) -> torch.Tensor:
+    def forward(self, x, mask, rope, condition, cache, layer) -> torch.Tensor:
         """Run one block; see `Transformer.forward` for the arguments."""
         heard = self.self_attn(
-            self.norm1(x, *condition), mask, turn=turn, cache=cache, layer=layer
+            self.norm1(x, *condition), mask, rope=rope, cache=cache, layer=layer
         )
         x = x + self.dropout(heard)
         hidden = self.dropout(F.relu(self.linear1(self.norm2(x, *condition))))
@@ -158,7 +158,7 @@ class Transformer(nn.Module):
         self,
         x: torch.Tensor,
         mask: torch.Tensor | None = None,
-        turn: torch.Tensor | None = None,
+        rope: torch.Tensor | None = None,
         condition: torch.Tensor | None = None,
         cache: KVCache | None = None,
     ) -> torch.Tensor:
@@ -168,7 +168,7 @@ class Transformer(nn.Module):
             x: Input vectors (B, T, D).
             mask: What a query may see, boolean, or a number added to its score;
                 broadcasts to (B, H, T, L), L being T and what the cache held.
-            turn: Rotary positions of x, from `positions.rotation`.
+            rope: Rotary positions of x, from `positions.rope_angles`.
             condition: Vectors of the adaptive norms (B, D).
             cache: Keys and values of earlier positions; grows by T.
 
@@ -178,7 +178,7 @@ class Transformer(nn.Module):
         given = () if condition is None else (condition,)
         again = self.checkpointing and self.training and cache is None
         for index, layer in enumerate(self.layers):
-            inputs = x, mask, turn, given, cache, index
+            inputs = x, mask, rope, given, cache, index
             if again:
                 x = checkpoint(layer, *inputs, use_reentrant=False)
             else:

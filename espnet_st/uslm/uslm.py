@@ -12,18 +12,23 @@ from espnet2.torch_utils.device_funcs import force_gatherable
 from espnet2.tts.abs_tts import AbsTTS
 
 from espnet_st.codes import check_codes, from_feats
-from espnet_st.uslm.alignment import TextAligner
+from espnet_st.uslm.aligner import TextAligner
 from espnet_st.uslm.ar import AutoregressiveModel
-from espnet_st.uslm.ar_decoding import NO_TEXT
-from espnet_st.uslm.code_forms import read_codebooks, start_tables
-from espnet_st.uslm.decoding import Options, Prompt, Spoken, synthesize
+from espnet_st.uslm.autocast import PRECISIONS, autocast
+from espnet_st.uslm.code_embeddings import read_codebooks, start_tables
+from espnet_st.uslm.decoding.ar import NO_TEXT
+from espnet_st.uslm.decoding.synthesizer import (
+    Options,
+    Prompt,
+    SynthesisResult,
+    synthesize,
+)
 from espnet_st.uslm.nar import NonAutoregressiveModel
-from espnet_st.uslm.nar_training import Lessons, check_choice
-from espnet_st.uslm.positions import numbers
-from espnet_st.uslm.precision import PRECISIONS, precision
-from espnet_st.uslm.text_marks import TextMarks
+from espnet_st.uslm.positions import frame_index
+from espnet_st.uslm.special_tokens import SpecialTokens
 from espnet_st.uslm.texts import check_text
-from espnet_st.uslm.training import Utterances, ar_loss, nar_loss
+from espnet_st.uslm.training.batch import Utterances, ar_loss, nar_loss
+from espnet_st.uslm.training.nar_plan import NARTrainingPlan, check_choice
 
 
 class USLM(AbsTTS):
@@ -117,11 +122,11 @@ class USLM(AbsTTS):
             raise ValueError(f"text_dropout is {text_dropout}: give a share, 0 to 1")
         if nar_stages == "release" and odim < 3:
             raise ValueError(f"nar_stages: release needs 3 codebooks, not {odim}")
-        self.text_marks = TextMarks.of(text_marks, idim)
+        self.text_marks = SpecialTokens.of(text_marks, idim)
         self.idim = idim
         self.n_q = odim
         self.codebook_size = codebook_size
-        self.lessons = Lessons(nar_stages, nar_prompt, nar_prompt_frames)
+        self.nar_plan = NARTrainingPlan(nar_stages, nar_prompt, nar_prompt_frames)
         self.text_dropout = text_dropout
         self.max_frames = max_frames
         self.aligner = TextAligner(idim, codebook_size) if align else None
@@ -211,13 +216,13 @@ class USLM(AbsTTS):
             text = text.masked_fill(dropped.unsqueeze(1), NO_TEXT)
         batch = Utterances(text, text_lengths, where, codes, feats_lengths)
         parts = []
-        with precision(self.bfloat16, text.device):
+        with autocast(self.bfloat16, text.device):
             if self.ar is not None:
                 parts.append(ar_loss(self.ar, batch))
             if self.nar is not None:
                 prompt = None if voice is None else self._codes(voice)
                 in_frames = self.aligner is not None
-                asked = self.lessons.choose(
+                asked = self.nar_plan.choose(
                     batch, prompt, voice_lengths, self.training, in_frames
                 )
                 parts.append(nar_loss(self.nar, *asked))
@@ -240,7 +245,7 @@ class USLM(AbsTTS):
         those of `synthesize`.
 
         Returns:
-            `codes`, `score` and `truncated` of `decoding.Spoken`.
+            `codes`, `score` and `truncated` of `decoding.SynthesisResult`.
 
         Raises:
             ValueError: As `synthesize`; or if teacher forcing is asked for.
@@ -257,7 +262,7 @@ class USLM(AbsTTS):
         texts: Sequence[torch.Tensor],
         prompts: Sequence[Prompt | None],
         **options,
-    ) -> list[Spoken]:
+    ) -> list[SynthesisResult]:
         """Speak a batch of texts, each in the voice of its prompt; see `decoding`.
 
         Args:
@@ -301,7 +306,7 @@ class USLM(AbsTTS):
         Without an aligner they are numbered.
         """
         if self.aligner is None:
-            return numbers(text)
+            return frame_index(text)
         jitter = self.align_jitter if self.training else None
         return self.aligner.place(text, text_lengths, codes, lengths, jitter)
 

@@ -7,15 +7,15 @@ from espnet_st.codec import losses
 from espnet_st.codec.mel_loss import LogMelLoss, MelLoss
 
 
-def judgements(*logits, feature=1.0, kind="scale"):
+def discriminations(*logits, feature=1.0, kind="scale"):
     return [
-        losses.Judgement(kind, [torch.full((2, 3), feature)], torch.tensor(logit))
+        losses.Discrimination(kind, [torch.full((2, 3), feature)], torch.tensor(logit))
         for logit in logits
     ]
 
 
-REAL = judgements([2.0, 0.0], [-1.0, 1.0])
-FAKE = judgements([-2.0, 0.0], [1.0, 0.5])
+REAL = discriminations([2.0, 0.0], [-1.0, 1.0])
+FAKE = discriminations([-2.0, 0.0], [1.0, 0.5])
 
 
 def test_hinge_losses_average_over_discriminators():
@@ -36,16 +36,16 @@ def test_least_squares_losses_sum_over_discriminators():
 
 
 def test_relative_feature_loss_is_relative_to_the_real_features():
-    real = judgements([0.0], feature=4.0)
-    fake = judgements([9.0], feature=3.0)
+    real = discriminations([0.0], feature=4.0)
+    fake = discriminations([9.0], feature=3.0)
     assert losses.relative_feature_loss(real, fake).item() == pytest.approx(0.25)
     assert losses.relative_feature_loss(real, real).item() == 0
 
 
 def test_absolute_feature_loss_takes_the_logits_of_waveform_discriminators():
     for kind, expected in (("stft", 2 * 1.0), ("period", 2 * 10.0), ("scale", 2 * 10)):
-        real = judgements([0.0], feature=4.0, kind=kind)
-        fake = judgements([9.0], feature=3.0, kind=kind)
+        real = discriminations([0.0], feature=4.0, kind=kind)
+        fake = discriminations([9.0], feature=3.0, kind=kind)
         assert losses.absolute_feature_loss(real, fake).item() == pytest.approx(
             expected
         )

@@ -9,7 +9,14 @@ import itertools
 
 import pytest
 import torch
-from twins import SHAPES, close, copy, generator_pairs, official_model, parts_of
+from official_pairs import (
+    SHAPES,
+    close,
+    copy,
+    generator_pairs,
+    official_model,
+    parts_of,
+)
 
 from espnet_st.codec import losses
 from espnet_st.codec.generator import Generator

@@ -4,11 +4,7 @@ import itertools
 
 import pytest
 import torch
-from speechtokenizer import discriminators as official_discriminators
-from speechtokenizer.trainer import loss as official_losses
-from speechtokenizer.trainer.optimizer import get_optimizer
-from tiny import FrameTeacher
-from twins import (
+from official_pairs import (
     RELEASED,
     close,
     copy,
@@ -17,6 +13,10 @@ from twins import (
     official_model,
     parts_of,
 )
+from speechtokenizer import discriminators as official_discriminators
+from speechtokenizer.trainer import loss as official_losses
+from speechtokenizer.trainer.optimizer import get_optimizer
+from tiny import FrameTeacher
 
 from espnet_st.codec import losses
 from espnet_st.codec.discriminators import Discriminators
@@ -64,7 +64,7 @@ def judges():
         "msd": official_discriminators.MultiScaleDiscriminator(),
         "mstftd": official_discriminators.MultiScaleSTFTDiscriminator(filters=32),
     }
-    # Spectral norm moves towards the largest singular value with each pass; we judge
+    # Spectral norm moves towards the largest singular value with each pass; we look at
     # real and fake in one pass where the official code has two: let it arrive.
     with torch.no_grad():
         for _ in range(100):
@@ -104,7 +104,7 @@ def test_discriminators_and_their_losses_are_equal(judges, seed):
         losses.absolute_feature_loss(judged_real, judged_fake),
         sum(official_losses.feature_loss(*group[2:]) for group in said),
     )
-    together_real, together_fake = ours.judge_both(real, fake)
+    together_real, together_fake = ours.discriminate_both(real, fake)
     for mine, both in zip(
         judged_real + judged_fake, together_real + together_fake, strict=True
     ):

@@ -3,5 +3,5 @@
 import sys
 from pathlib import Path
 
-LOCAL = Path(__file__).resolve().parents[2] / "egs2/mini/st1/local"
+LOCAL = Path(__file__).resolve().parents[2] / "egs2/mini/speechtok1/local"
 sys.path.insert(0, str(LOCAL))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import soundfile
 
-RECIPE = Path(__file__).resolve().parents[2] / "egs2/mini/st1"
+RECIPE = Path(__file__).resolve().parents[2] / "egs2/mini/speechtok1"
 FILES = ("wav.scp", "text", "utt2spk", "phones", "spk2utt", "phones.ctm")
 
 

@@ -9,7 +9,7 @@ import pytest
 import soundfile
 
 ROOT = Path(__file__).resolve().parents[2]
-TEMPLATE = ROOT / "egs2/TEMPLATE/st1"
+TEMPLATE = ROOT / "egs2/TEMPLATE/speechtok1"
 sys.path.insert(0, str(TEMPLATE / "scripts"))
 
 

@@ -8,7 +8,7 @@ import torch
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-CONFIGS = sorted({p.resolve() for p in ROOT.glob("egs2/*/st1/conf/**/*.yaml")})
+CONFIGS = sorted({p.resolve() for p in ROOT.glob("egs2/*/speechtok1/conf/**/*.yaml")})
 TOKENS = ["<blank>", "<unk>", "a", "b", "<sos/eos>"]
 
 
@@ -82,7 +82,8 @@ def test_a_uslm_config_builds(path, tmp_path, monkeypatch):
     "path", [p for p in CONFIGS if p.name == "decode_uslm.yaml"], ids=name_of
 )
 def test_a_decoding_config_can_be_a_models_defaults(path, tmp_path):
-    from espnet_st.bin.decode_defaults import read_defaults, write_defaults
+    from espnet_st.bin.decode_defaults import write_defaults
+    from espnet_st.inference.decode_defaults import read_defaults
 
     write_defaults(path, tmp_path)
     conf = yaml.safe_load(path.read_text(encoding="utf-8"))

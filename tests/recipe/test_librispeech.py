@@ -10,7 +10,7 @@ import pytest
 import soundfile
 from data_dir import read_data_dir
 
-RECIPE = Path(__file__).resolve().parents[2] / "egs2/librispeech/st1"
+RECIPE = Path(__file__).resolve().parents[2] / "egs2/librispeech/speechtok1"
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def test_missing_parts_are_fetched(corpus, tmp_path):
     for part in ("a", "b"):
         with tarfile.open(tmp_path / f"{part}.tar.gz", "w:gz") as archive:
             archive.add(corpus / part, f"LibriSpeech/{part}")
-    work = tmp_path / "st1"
+    work = tmp_path / "speechtok1"
     work.mkdir()
     for name in ("local", "db.sh", "scripts", "utils"):
         (work / name).symlink_to((RECIPE / name).resolve())

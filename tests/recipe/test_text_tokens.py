@@ -3,7 +3,7 @@
 import pytest
 from espnet2.bin.tokenize_text import tokenize
 
-from espnet_st.bin.text import TextTokens
+from espnet_st.inference.text import TextTokens
 
 SENTENCES = [
     "the quick brown fox jumps over the lazy dog",

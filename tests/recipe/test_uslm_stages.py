@@ -1,4 +1,4 @@
-"""Stages 3 and 6 of st.sh on codes drawn at random: pieces, prompts, two halves."""
+"""Stages 3 and 6 of speechtok.sh on codes drawn at random: pieces, prompts, halves."""
 
 import subprocess
 from pathlib import Path
@@ -8,8 +8,8 @@ import torch
 import yaml
 from data_dir import write_table
 
-from espnet_st.bin.decode_defaults import read_defaults
 from espnet_st.codes import CodesWriter
+from espnet_st.inference.decode_defaults import read_defaults
 
 pytestmark = pytest.mark.smoke  # six processes that import ESPnet
 
@@ -54,7 +54,7 @@ def work(tmp_path):
 
 
 def test_two_halves_are_trained_and_joined(work):
-    recipe = ROOT / "egs2/mini/st1"
+    recipe = ROOT / "egs2/mini/speechtok1"
     run = dict(cwd=recipe, text=True, capture_output=True, check=False)
     teacher = f"made {work}/exp/teacher {work}/none {work}/dump/raw/train/wav.scp ''"
     lines = f". scripts/helpers.sh; {teacher} || touch {work}/exp/teacher/.done"
@@ -68,7 +68,15 @@ def test_two_halves_are_trained_and_joined(work):
     given = [str(part) for key in options for part in (f"--{key}", options[key])]
 
     def do(stage, *more):
-        command = ["./st.sh", "--stage", stage, "--stop_stage", stage, *given, *more]
+        command = [
+            "./speechtok.sh",
+            "--stage",
+            stage,
+            "--stop_stage",
+            stage,
+            *given,
+            *more,
+        ]
         done = subprocess.run(command, **run)
         assert done.returncode == 0, done.stdout + done.stderr
 

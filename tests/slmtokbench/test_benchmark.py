@@ -8,8 +8,8 @@ import pytest
 import soundfile
 import torch
 
-from espnet_st.bin import slmtokbench
 from espnet_st.codes import CodesWriter
+from espnet_st.slmtokbench import benchmark as slmtokbench
 
 KEYS = ("ann-1", "ann-2", "ann-3", "bob-1", "bob-2", "bob-3")
 

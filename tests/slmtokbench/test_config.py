@@ -6,7 +6,9 @@ import yaml
 from espnet_st.bin.slmtokbench import get_parser, read_recipe, read_settings
 from espnet_st.slmtokbench.config import BenchmarkConfig, load_config, override
 
-SHIPPED = sorted(Path(__file__).parents[2].glob("egs2/*/st1/conf/slmtokbench.yaml"))
+SHIPPED = sorted(
+    Path(__file__).parents[2].glob("egs2/*/speechtok1/conf/slmtokbench.yaml")
+)
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=str)

@@ -62,7 +62,7 @@ TRAINING = {
 def teacher(tmp_path_factory):
     from transformers import HubertConfig, HubertModel
 
-    from espnet_st.codec.teacher_model import save_teacher
+    from espnet_st.codec.teacher.small.model import save_teacher
 
     torch.manual_seed(0)
     config = HubertConfig(**HUBERT)

@@ -5,7 +5,7 @@
 set -euo pipefail
 
 here=$(dirname "$(readlink -f "$0")")
-cd "${here}/../../egs2/mini/st1"
+cd "${here}/../../egs2/mini/speechtok1"
 dump=dump/small exp=exp/small
 ./run.sh --stop_stage 6 --dumpdir "${dump}" --expdir "${exp}" \
     --codec_config "${here}/train_codec.yaml" --codec_tag small \

@@ -12,11 +12,17 @@ from pathlib import Path
 import soundfile
 from espnet2.bin.pack import main as pack
 
-from espnet_st.bin.audio import read_audio, read_index
-from espnet_st.bin.experiment import write_experiment
-from espnet_st.bin.loading import GENERATOR, find_checkpoint, load_state, read_config
-from espnet_st.bin.pretrained import DECODE
-from espnet_st.bin.uslm_release import TTS
+from espnet_st.checkpoints.experiment import write_experiment
+from espnet_st.checkpoints.loading import (
+    GENERATOR,
+    find_checkpoint,
+    load_state,
+    read_config,
+)
+from espnet_st.checkpoints.sources import DECODE
+from espnet_st.checkpoints.uslm_release import TTS
+from espnet_st.data.audio import read_audio
+from espnet_st.data.kaldi import read_index
 
 KEPT = {
     "codec": ("codec", "codec_conf"),

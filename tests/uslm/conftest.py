@@ -7,8 +7,8 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 
 from espnet_st.codes import from_feats
-from espnet_st.uslm.nar_training import prefix
-from espnet_st.uslm.training import Utterances
+from espnet_st.uslm.training.batch import Utterances
+from espnet_st.uslm.training.nar_plan import prefix
 from espnet_st.uslm.uslm import USLM
 
 SIZES = dict(

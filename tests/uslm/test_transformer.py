@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from espnet_st.uslm.cache import KVCache
+from espnet_st.uslm.kv_cache import KVCache
 from espnet_st.uslm.positions import (
     SinePosition,
-    rotate,
-    rotation,
+    apply_rope,
+    rope_angles,
     sine_table,
 )
 from espnet_st.uslm.transformer import (
@@ -44,21 +44,21 @@ def test_attention_follows_its_definition(as_numbers):
     torch.testing.assert_close(attention(x, given), expected, atol=1e-12, rtol=0)
 
 
-@pytest.mark.parametrize("turned", [False, True])
-def test_cache_gives_what_the_whole_sequence_gives(turned):
+@pytest.mark.parametrize("rotary", [False, True])
+def test_cache_gives_what_the_whole_sequence_gives(rotary):
     torch.manual_seed(0)
     stack = Transformer(16, 2, 3, 24).eval()
     x = torch.randn(2, 9, 16)
     where = torch.arange(9.0).expand(2, -1)
-    turn = rotation(where, stack.head_size) if turned else None
+    rope = rope_angles(where, stack.head_size) if rotary else None
     causal = torch.ones(9, 9, dtype=torch.bool).tril()
-    whole = stack(x, mask=causal, turn=turn)
+    whole = stack(x, mask=causal, rope=rope)
     cache = KVCache(9)
     parts = []
     for start, end in [(0, 4), (4, 5), (5, 8), (8, 9)]:
-        piece = turn[:, :, :, start:end] if turned else None
+        piece = rope[:, :, :, start:end] if rotary else None
         parts.append(
-            stack(x[:, start:end], causal[start:end, :end], turn=piece, cache=cache)
+            stack(x[:, start:end], causal[start:end, :end], rope=piece, cache=cache)
         )
     torch.testing.assert_close(torch.cat(parts, 1), whole, atol=1e-5, rtol=0)
 
@@ -84,12 +84,12 @@ def test_rotary_scores_depend_on_the_difference_of_positions():
     q, k = torch.randn(2, 1, 1, 3, 8, dtype=torch.float64)
 
     def scores(shift):
-        turn = rotation(torch.tensor([[0.5, 4.0, 9.25]]) + shift, 8)
-        return rotate(q, turn) @ rotate(k, turn).transpose(-1, -2)
+        rope = rope_angles(torch.tensor([[0.5, 4.0, 9.25]]) + shift, 8)
+        return apply_rope(q, rope) @ apply_rope(k, rope).transpose(-1, -2)
 
     torch.testing.assert_close(scores(0.0), scores(321.0), atol=1e-4, rtol=0)
-    turn = rotation(torch.zeros(1, 3), 8)
-    torch.testing.assert_close(rotate(q, turn), q)
+    rope = rope_angles(torch.zeros(1, 3), 8)
+    torch.testing.assert_close(apply_rope(q, rope), q)
 
 
 def test_sine_table_at_integers():

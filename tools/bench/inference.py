@@ -30,14 +30,14 @@ def shell_seconds(directory: Path) -> list[list[str]]:
     """Seconds of `import torch`, and of encoding a file of 3 s, from a shell."""
     soundfile.write(directory / "3s.wav", noise(48000, 1).numpy(), 16000)
     encode = (
-        "import soundfile; from espnet_st.bin.codec_inference import AudioCoding; "
+        "import soundfile; from espnet_st.inference.audio_coding import AudioCoding; "
         f"codec = AudioCoding.from_pretrained({str(directory)!r}); "
         f"codec.encode(*soundfile.read({str(directory / '3s.wav')!r}))"
     )
     commands = {
         "import torch": "import torch",
-        "import espnet_st.bin.codec_inference": (
-            "import espnet_st.bin.codec_inference"
+        "import espnet_st.inference.audio_coding": (
+            "import espnet_st.inference.audio_coding"
         ),
         "import, load and encode 3 s": encode,
     }

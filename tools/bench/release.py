@@ -15,10 +15,10 @@ from speechtokenizer import SpeechTokenizer as Official
 from torch import nn
 from torch.nn.utils import parametrize
 
-from espnet_st.bin.audio import prepare_audio, read_audio
-from espnet_st.bin.codec_inference import AudioCoding
+from espnet_st.checkpoints.official_codec import conf_to_official, state_to_official
 from espnet_st.codec.generator import Generator
-from espnet_st.codec.official import conf_to_official, state_to_official
+from espnet_st.data.audio import prepare_audio, read_audio
+from espnet_st.inference.audio_coding import AudioCoding
 
 SIZE = {"strides": [2, 4, 5, 8], "n_filters": 64, "lstm_layers": 2}
 CONF = {

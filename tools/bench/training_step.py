@@ -24,7 +24,7 @@ import yaml
 from measure import alternate, table
 from torch import Tensor, nn
 
-CONFIG = "egs2/TEMPLATE/st1/conf/tuning/train_speechtokenizer_release.yaml"
+CONFIG = "egs2/TEMPLATE/speechtok1/conf/tuning/train_speechtokenizer_release.yaml"
 ROOT = Path(__file__).resolve().parents[2]
 Step = Callable[[], float]
 

@@ -17,13 +17,13 @@ import torch
 from measure import alternate, table
 from torch.nn.utils.rnn import pad_sequence
 
-from espnet_st.bin.audio import read_index
-from espnet_st.bin.tts_inference import Text2Speech
 from espnet_st.codes import CodesReader, pad_codes, to_feats
+from espnet_st.data.kaldi import read_index
+from espnet_st.inference.text2speech import Text2Speech
 from espnet_st.uslm.ar import AutoregressiveModel
-from espnet_st.uslm.ar_decoding import Continuation
+from espnet_st.uslm.decoding.ar import Continuation
+from espnet_st.uslm.decoding.weight_precision import DTYPES, set_weight_precision
 from espnet_st.uslm.nar import NonAutoregressiveModel
-from espnet_st.uslm.narrow import DTYPES, narrow
 
 VOCAB, CODES, N_Q, TEXT, FRAME_RATE = 100, 1024, 8, 50, 50
 
@@ -33,7 +33,7 @@ def variants(model: torch.nn.Module) -> dict[str, torch.nn.Module]:
     model.eval().requires_grad_(False)
     made = {dtype: copy.deepcopy(model) for dtype in DTYPES}
     for dtype, one in made.items():
-        narrow(one, dtype)
+        set_weight_precision(one, dtype)
     return made
 
 

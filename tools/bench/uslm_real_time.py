@@ -16,13 +16,13 @@ import yaml
 from measure import alternate, table
 from release import CONF, make_generator, noise, save
 
-from espnet_st.bin.codec_inference import AudioCoding
-from espnet_st.uslm.decoding import Prompt
-from espnet_st.uslm.narrow import DTYPES, narrow
+from espnet_st.inference.audio_coding import AudioCoding
+from espnet_st.uslm.decoding.synthesizer import Prompt
+from espnet_st.uslm.decoding.weight_precision import DTYPES, set_weight_precision
 from espnet_st.uslm.uslm import USLM
 
 ROOT = Path(__file__).resolve().parents[2]
-CONFIG = "egs2/TEMPLATE/st1/conf/tuning/train_uslm_paper.yaml"
+CONFIG = "egs2/TEMPLATE/speechtok1/conf/tuning/train_uslm_paper.yaml"
 VOCAB, TEXT, FRAME_RATE, PROMPT = 100, 50, 50, 3
 PARTS = ("encoding the prompt", "USLM", "decoding")
 
@@ -40,7 +40,7 @@ def make_uslm(args: argparse.Namespace, dtype: str) -> USLM:
     size = dict(ar_layers=args.layers, nar_layers=args.layers)
     uslm = USLM(VOCAB, CONF["quantizer_conf"]["n_q"], **config["tts_conf"] | size)
     uslm.eval().requires_grad_(False).to(args.device)
-    narrow(uslm, dtype)
+    set_weight_precision(uslm, dtype)
     return uslm
 
 

@@ -22,7 +22,7 @@ from espnet_st.uslm.transformer import SelfAttention, Transformer
 from espnet_st.uslm.uslm import USLM
 
 ROOT = Path(__file__).resolve().parents[2]
-CONFIG = "egs2/TEMPLATE/st1/conf/tuning/train_uslm_paper.yaml"
+CONFIG = "egs2/TEMPLATE/speechtok1/conf/tuning/train_uslm_paper.yaml"
 VOCAB, CODES, N_Q = 100, 1024, 8
 MATERIALISED, OURS = "materialised masks", "espnet-st"
 LEAN = "espnet-st, gradient checkpointing"

@@ -1,0 +1,134 @@
+#!/usr/bin/env bash
+# Sourced by speechtok.sh: what its stages have in common. Uses its options ${python}, ${nj},
+# ${num_threads}, ${ngpu}, ${num_nodes}, and ${cuda_cmd} of cmd.sh.
+# shellcheck disable=SC2046,SC2086,SC2154 # several words; options of speechtok.sh
+
+log() { printf '%s\n' "$(date '+%Y-%m-%dT%H:%M:%S') (speechtok.sh) $*"; }
+die() {
+    printf '%s\n' "speechtok.sh: error: $*" >&2
+    exit 1
+}
+# need STAGE FILE...: fail unless the files are there, and say which stage makes them
+need() {
+    local by=$1 file
+    shift
+    for file in "$@"; do
+        [ -e "${file}" ] || die "${file} is missing: stage ${by} makes it"
+    done
+}
+
+# made DIR INPUT...: whether DIR was finished from these inputs, files or words. What DIR
+# holds from other inputs is removed; what it holds from these is left for a job to resume.
+made() {
+    local dir=$1 input sum
+    shift
+    sum=$(for input in "$@"; do
+        if [ -f "${input}" ]; then sha256sum <"${input}"; else printf '%s\n' "${input}"; fi
+    done | sha256sum | cut -d ' ' -f 1)
+    if [ -d "${dir}" ] && [ "$(cat "${dir}/.inputs" 2>/dev/null || true)" != "${sum}" ]; then
+        log "${dir} comes from other inputs: made anew"
+        rm -r "${dir}"
+    fi
+    mkdir -p "${dir}"
+    printf '%s\n' "${sum}" >"${dir}/.inputs"
+    [ ! -e "${dir}/.done" ] || log "${dir} is finished: skipped"
+    [ -e "${dir}/.done" ]
+}
+
+# submit NAME N LOG COMMAND...: run N jobs, JOB standing for the number of each; show how
+# far they are and, if one fails, its log. Several jobs have one thread each.
+submit() {
+    local name=$1 n=$2 log=$3 threads=${num_threads}
+    shift 3
+    [ "${n}" -eq 1 ] || threads=1
+    OMP_NUM_THREADS=${threads} "${python}" scripts/progress.py --name "${name}" --jobs "${n}" \
+        --log "${log}" -- ${cuda_cmd} --gpu "${ngpu}" --num_threads "${threads}" \
+        JOB=1:"${n}" "${log}" "$@"
+}
+
+# jobs_for FILE: how many jobs to split FILE for, at most ${nj}
+jobs_for() {
+    local lines
+    lines=$(wc -l <"$1")
+    printf '%s' "$((lines < nj ? lines : nj))"
+}
+
+# split N DIR FILE...: the n-th part of each file becomes DIR/n/<name of the file>
+split() {
+    local n=$1 dir=$2 file job outs
+    shift 2
+    for file in "$@"; do
+        outs=()
+        for ((job = 1; job <= n; job++)); do outs+=("${dir}/${job}/$(basename "${file}")"); done
+        split_scp.pl "${file}" "${outs[@]}"
+    done
+}
+
+# gather N DIR NAME OUT: put together DIR/1/NAME to DIR/N/NAME
+gather() {
+    local n=$1 dir=$2 name=$3 out=$4 job
+    for ((job = 1; job <= n; job++)); do
+        [ -s "${dir}/${job}/${name}" ] || die "${dir}/${job}/${name} is missing or empty"
+        cat "${dir}/${job}/${name}"
+    done >"${out}.part"
+    mv "${out}.part" "${out}"
+}
+
+# data_args train|valid DIR SPEC...: ESPnet's options for data, SPEC as in "text,text,text"
+data_args() {
+    local part=$1 dir=$2 spec
+    shift 2
+    for spec in "$@"; do
+        printf '%s ' "--${part}_data_path_and_name_and_type ${dir}/${spec}"
+    done
+}
+
+# collect_stats NAME STATS MODULE TRAIN_DIR VALID_DIR KEYS "SPEC..." ARGS...
+collect_stats() {
+    local name=$1 stats=$2 module=$3 train=$4 valid=$5 keys=$6 n logdir job
+    local -a specs inputs=()
+    read -r -a specs <<<"$7"
+    shift 7
+    made "${stats}" "${train}/${keys}" "${valid}/${keys}" "$@" && return
+    logdir=${stats}/logdir
+    n=$(jobs_for "${valid}/${keys}")
+    for job in $(seq "${n}"); do
+        inputs+=(--input_dir "${logdir}/${job}")
+    done
+    mkdir -p "${logdir}/keys/train" "${logdir}/keys/valid"
+    split "${n}" "${logdir}/keys/train" "${train}/${keys}"
+    split "${n}" "${logdir}/keys/valid" "${valid}/${keys}"
+    ngpu=0 submit "${name}: shapes" "${n}" "${logdir}/stats.JOB.log" \
+        "${python}" -m "${module}" --collect_stats true --use_preprocessor true --ngpu 0 \
+        $(data_args train "${train}" "${specs[@]}") $(data_args valid "${valid}" "${specs[@]}") \
+        --train_shape_file "${logdir}/keys/train/JOB/${keys}" \
+        --valid_shape_file "${logdir}/keys/valid/JOB/${keys}" \
+        --output_dir "${logdir}/JOB" "$@"
+    "${python}" -m espnet2.bin.aggregate_stats_dirs --skip_sum_stats \
+        "${inputs[@]}" --output_dir "${stats}" 2>"${logdir}/aggregate.log"
+    touch "${stats}/.done"
+}
+
+# fit NAME EXP MODULE TRAIN_DIR VALID_DIR STATS "SHAPE..." "SPEC..." ARGS...: train a model
+# with ESPnet, from its last epoch on if there is one
+fit() {
+    local name=$1 exp=$2 module=$3 train=$4 valid=$5 stats=$6 shape
+    local -a shapes=() specs
+    for shape in $7; do
+        shapes+=(--train_shape_file "${stats}/train/${shape}")
+        shapes+=(--valid_shape_file "${stats}/valid/${shape}")
+    done
+    read -r -a specs <<<"$8"
+    shift 8
+    mkdir -p "${exp}"
+    "${python}" scripts/progress.py --name "${name}" --log "${exp}/train.log" -- \
+        "${python}" -m espnet2.bin.launch --cmd "${cuda_cmd} --name ${exp}" \
+        --log "${exp}/train.log" --ngpu "${ngpu}" --num_nodes "${num_nodes}" \
+        --init_file_prefix "${exp}/.dist_init_" --multiprocessing_distributed true -- \
+        "${python}" -m "${module}" --use_preprocessor true --resume true \
+        $(data_args train "${train}" "${specs[@]}") $(data_args valid "${valid}" "${specs[@]}") \
+        "${shapes[@]}" --output_dir "${exp}" "$@"
+}
+
+# keep_keys KEYS IN OUT: the lines of IN whose key stands in KEYS
+keep_keys() { awk 'NR == FNR { keys[$1]; next } $1 in keys' "$1" "$2" >"$3"; }

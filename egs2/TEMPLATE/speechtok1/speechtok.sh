@@ -1,0 +1,239 @@
+#!/usr/bin/env bash
+# SpeechTokenizer, USLM and SLMTokBench on one corpus, in stages. A stage is a few lines
+# over scripts/{helpers,codec,uslm}.sh; it can be run again, and takes up what it had.
+# shellcheck disable=SC2046,SC2086 # *_args, *_opts and the commands hold several words
+set -euo pipefail
+
+help_message="Usage: $0 [options]
+
+  1  data preparation          local/data.sh -> data/<set>
+  2  formatting                16 kHz, mono, not too short or too long -> dump/raw/<set>
+  3  semantic teacher, tokens  exp/teacher, dump/token_list
+  4  codec                     exp/codec_<tag>
+  5  tokenizing                dump/codes/<set>
+  6  USLM                      exp/uslm_<tag>
+  7  decoding                  exp/*/decode_*/<set>
+  8  scoring                   exp/results/{RESULTS.md,report.html}
+  9  packing, 10 upload        reserved, not here yet
+
+Options [default]:"
+
+# What to run
+stage=1          # first stage
+stop_stage=8     # last stage
+smoke=false      # a few utterances and steps, to see that all stages run
+baseline=false   # beside it a codec without distillation, and VALL-E: the USLM on its codes
+codec_only=false # leave out stage 6 and what needs its model
+local_data_opts= # options for local/data.sh
+
+# Where to run
+python=python3 # Python interpreter
+ngpu=0         # GPUs per node; 0 runs on the CPU
+num_nodes=1    # nodes for training
+nj=2           # jobs in an array
+num_threads=2  # threads of a job that runs alone
+
+# Directories and sets
+datadir=data    # what stage 1 makes
+dumpdir=dump    # what stages 2, 3 and 5 make
+expdir=exp      # models and results
+train_set=train # training set
+valid_set=dev   # validation set
+test_set="test" # test set
+
+# Formatting
+fs=16000         # sample rate in Hz
+min_seconds=0.5  # shorter utterances are dropped
+max_seconds=30.0 # longer utterances are dropped
+
+# Teacher and phonemes
+teacher=                               # HuBERT's directory or hub name; empty: train a small one
+teacher_config=conf/train_teacher.yaml # training of the small one
+teacher_args=                          # more options for its training
+units=0                                # distil this many clusters of the teacher's features; 0: the features
+units_layer=avg                        # of the teacher, to cluster: avg or an index
+token_type=phn                         # as in ESPnet: phn, char, word, bpe
+g2p=espeak_ng_english_us_vits          # grapheme to phoneme, as in ESPnet; none: text is phonemes
+nbpe=500                               # pieces of a sentencepiece model, for token_type bpe
+cleaner=none                           # text cleaner, as in ESPnet
+
+# Codec
+codec_config=conf/train_speechtokenizer.yaml # training of the codec
+codec_tag=                                   # name of the experiment; empty: from the configuration
+codec_args=                                  # more options for its training, e.g. "--max_epoch 3"
+tokenize_batch_size=8                        # utterances at once
+
+# USLM
+uslm_config=conf/train_uslm.yaml    # training of the USLM
+uslm_tag=                           # name of the experiment; empty: from the configuration
+uslm_args=                          # more options for its training
+uslm_apart=false                    # train the AR and the NAR model one by one, then join them
+ar_args=                            # more options for the AR model trained apart
+nar_args=                           # more options for the NAR model trained apart
+decode_config=conf/decode_uslm.yaml # sampling; stage 6 makes it the defaults of the model
+max_decode_utts=0                   # utterances to synthesize and to convert; 0: all
+
+# Scoring
+bench_config=conf/slmtokbench.yaml # what is scored, and how
+bench_args=                        # more options for scoring
+
+[ -e utils/parse_options.sh ] || {
+    printf '%s\n' "speechtok.sh: error: run this in a recipe's directory, or run the recipe's run.sh" >&2
+    exit 1
+}
+. utils/parse_options.sh
+. ./path.sh
+. ./cmd.sh
+. scripts/helpers.sh
+. scripts/codec.sh
+. scripts/uslm.sh
+
+[ $# -eq 0 ] || die "unknown arguments: $*"
+
+if [ "${smoke}" = true ]; then
+    local_data_opts+=" --smoke true"
+    teacher_args+=" --smoke true"
+    codec_args+=" --max_epoch 1 --num_iters_per_epoch 3 --batch_size 2"
+    uslm_args+=" --max_epoch 1 --num_iters_per_epoch 3"
+    bench_args+=" --max_utterances 4 --mi_utterances 8 --downstream_steps 4 --players 1"
+    max_decode_utts=4
+    nj=1 # starting a job costs more than what it does
+fi
+
+# tag CONFIG: the name of an experiment after its configuration
+tag() {
+    local name
+    name=$(basename "$1" .yaml)
+    name=${name#train_}
+    printf '%s' "${name}"
+}
+codec_exp=${expdir}/codec_${codec_tag:-$(tag "${codec_config}")}
+uslm_exp=${expdir}/uslm_${uslm_tag:-$(tag "${uslm_config}")}
+teacher_dir=${teacher:-${expdir}/teacher}
+units_dir=${expdir}/units
+teach=(--codec_conf "teacher_conf.name=${teacher_dir}")
+if [ "${units}" -gt 0 ]; then
+    teach+=(--codec_conf teacher_conf.layer=units --codec_conf "semantic_dimension=${units}"
+        --codec_conf "teacher_conf.units_file=${units_dir}/units.npy")
+fi
+token_dir=${dumpdir}/token_list/${token_type}_${g2p}_${cleaner}
+token_opts="--token_type ${token_type} --g2p ${g2p} --cleaner ${cleaner}"
+if [ "${token_type}" = bpe ]; then
+    token_dir=${dumpdir}/token_list/bpe${nbpe}_${cleaner}
+    token_opts+=" --bpemodel ${token_dir}/bpe.model"
+fi
+token_list=${token_dir}/tokens.txt
+results=${expdir}/results
+export OMP_NUM_THREADS=${num_threads}
+[ -t 2 ] || export TQDM_MININTERVAL=15 # a log is not for a bar that moves
+
+# ---- stages ----------------------------------------------------------------------
+
+stage_1() {
+    local/data.sh --output_dir "${datadir}" --nj "${nj}" --python "${python}" ${local_data_opts}
+}
+
+stage_2() {
+    local set
+    for set in "${train_set}" "${valid_set}" "${test_set}"; do
+        need 1 "${datadir}/${set}/wav.scp"
+        local in=${datadir}/${set} out=${dumpdir}/raw/${set}
+        made "${out}" "${in}/wav.scp" "${in}/text" "${in}/utt2spk" "${in}/phones" \
+            "${in}/phones.ctm" "${fs} ${min_seconds} ${max_seconds}" && continue
+        "${python}" scripts/format_wav_scp.py --nj "${nj}" --sample_rate "${fs}" \
+            --min_seconds "${min_seconds}" --max_seconds "${max_seconds}" "${in}" "${out}"
+        touch "${out}/.done"
+    done
+}
+
+stage_3() {
+    local train=${dumpdir}/raw/${train_set} valid=${dumpdir}/raw/${valid_set}
+    need 2 "${train}/wav.scp" "${valid}/wav.scp"
+    if [ -n "${teacher}" ]; then
+        submit "teacher: check" 1 "${expdir}/teacher_check.log" \
+            "${python}" -m espnet_st.bin.teacher check --teacher "${teacher}"
+    elif ! made "${teacher_dir}" "${teacher_config}" "${train}/wav.scp" "${teacher_args}"; then
+        submit teacher 1 "${teacher_dir}/train.log" \
+            "${python}" -m espnet_st.bin.teacher train --config "${teacher_config}" \
+            --train_dir "${train}" --valid_dir "${valid}" --output_dir "${teacher_dir}" \
+            --ngpu "${ngpu}" ${teacher_args}
+        touch "${teacher_dir}/.done"
+    fi
+    if [ "${units}" -gt 0 ] && ! made "${units_dir}" "${teacher}" "${teacher_dir}/model.safetensors" \
+        "${train}/wav.scp" "${units} ${units_layer}"; then
+        submit units 1 "${units_dir}/units.log" \
+            "${python}" -m espnet_st.bin.teacher units --teacher "${teacher_dir}" --layer "${units_layer}" \
+            --n_clusters "${units}" --wav_scp "${train}/wav.scp" --output "${units_dir}/units.npy"
+        touch "${units_dir}/.done"
+    fi
+    if [ ! -e "${train}/text" ]; then
+        log "${train} has no text: no token list, and nothing for stage 6"
+    elif ! made "${token_dir}" "${train}/text"; then
+        log "writing ${token_list}"
+        [ "${token_type}" != bpe ] || "${python}" scripts/train_bpe.py --pieces "${nbpe}" \
+            --cleaner "${cleaner}" "${train}/text" "${token_dir}/bpe.model"
+        ngpu=0 submit "token list" 1 "${token_dir}/tokenize_text.log" \
+            "${python}" -m espnet2.bin.tokenize_text --input "${train}/text" --field 2- \
+            --output "${token_list}" ${token_opts} --write_vocabulary true \
+            --add_symbol '"<blank>:0"' --add_symbol '"<unk>:1"' --add_symbol '"<sos/eos>:-1"'
+        touch "${token_dir}/.done"
+    fi
+}
+
+stage_4() {
+    local train=${dumpdir}/raw/${train_set} valid=${dumpdir}/raw/${valid_set}
+    need 2 "${train}/wav.scp" "${valid}/wav.scp"
+    [ -n "${teacher}" ] || need 3 "${teacher_dir}/.done"
+    [ "${units}" -eq 0 ] || need 3 "${units_dir}/.done"
+    collect_stats codec "${expdir}/codec_stats" espnet_st.bin.codec_train "${train}" "${valid}" \
+        wav.scp wav.scp,audio,sound --config "${codec_config}" ${codec_args}
+    each_codec train_codec
+}
+
+stage_5() { each_codec tokenize; }
+
+stage_6() {
+    [ "${codec_only}" = false ] || return 0
+    need 3 "${token_list}"
+    each_codec train_lm
+}
+
+stage_7() {
+    local raw=${dumpdir}/raw/${test_set}
+    need 2 "${raw}/wav.scp"
+    "${python}" scripts/make_pairs.py --max_utts "${max_decode_utts}" "${raw}"
+    each_codec resynthesize
+    convert
+    [ "${codec_only}" = true ] || each_codec synthesize
+}
+
+stage_8() {
+    local -a exps=(--codec_exp "${codec_exp}")
+    need 7 "${codec_exp}/decode_rvq1_8/${test_set}/.done"
+    [ ! -e "${codec_exp}_nodistill/decode_rvq1_8/${test_set}/.done" ] ||
+        exps+=(--baseline_exp "${codec_exp}_nodistill")
+    [ ! -e "${uslm_exp}/decode_zeroshot/${test_set}/.done" ] || exps+=(--uslm_exp "${uslm_exp}")
+    [ ! -e "${uslm_exp}_nodistill/decode_zeroshot/${test_set}/.done" ] ||
+        exps+=(--valle_exp "${uslm_exp}_nodistill")
+    submit scores 1 "${results}/slmtokbench.log" \
+        "${python}" -m espnet_st.bin.slmtokbench --config "${bench_config}" "${exps[@]}" \
+        --dump_dir "${dumpdir}" --data_dir "${datadir}" --test_set "${test_set}" \
+        --train_set "${train_set}" --valid_set "${valid_set}" --output_dir "${results}" \
+        --nj "${nj}" ${bench_args}
+    cat "${results}/RESULTS.md"
+    log "the report is ${results}/report.html"
+}
+
+stage_9() { die "stage 9, packing, is reserved and not here yet: use --stop_stage 8"; }
+stage_10() { die "stage 10, upload, is reserved and not here yet: use --stop_stage 8"; }
+
+titles=("" "data preparation" "formatting" "semantic teacher and tokens" codec tokenizing USLM
+    decoding scoring packing upload)
+[[ ${stage} =~ ^([1-9]|10)$ && ${stop_stage} =~ ^([1-9]|10)$ ]] ||
+    die "--stage ${stage} --stop_stage ${stop_stage}: expected numbers from 1 to 10"
+for ((current = stage; current <= stop_stage; current++)); do
+    log "stage ${current}: ${titles[current]}"
+    started=${SECONDS}
+    "stage_${current}"
+    log "stage ${current} took $((SECONDS - started)) s"
+done

@@ -1,1 +1,0 @@
-../../TEMPLATE/st1/path.sh

@@ -1,0 +1,1 @@
+../../TEMPLATE/speechtok1/db.sh

@@ -1,0 +1,40 @@
+"""Options that several command lines have."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from collections.abc import Sequence
+
+
+def setup_logging(level: str = "INFO") -> None:
+    """Log as ESPnet's command lines do."""
+    logging.basicConfig(
+        level=level,
+        format="%(asctime)s (%(module)s:%(lineno)d) %(levelname)s: %(message)s",
+    )
+
+
+def codec_parser(description: str) -> argparse.ArgumentParser:
+    """A parser with the options that all batch jobs of a codec have."""
+    parser = argparse.ArgumentParser(
+        description=description,
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument(
+        "--codec", required=True, help="directory, packed zip or name of a codec"
+    )
+    parser.add_argument("--output_dir", required=True, help="where results go")
+    parser.add_argument("--batch_size", type=int, default=8, help="utterances at once")
+    parser.add_argument("--ngpu", type=int, default=0, help="1 to use a GPU")
+    return parser
+
+
+def parse_job(
+    parser: argparse.ArgumentParser, cmd: Sequence[str] | None
+) -> tuple[argparse.Namespace, str]:
+    """Parse a job's options and start its log; gives them and the device."""
+    args = parser.parse_args(cmd)
+    setup_logging()
+    logging.info("%s", vars(args))
+    return args, "cuda" if args.ngpu else "cpu"

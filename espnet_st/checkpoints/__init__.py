@@ -1,0 +1,1 @@
+"""Where models come from and go to: experiments, releases, archives, the hub."""

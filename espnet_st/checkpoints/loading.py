@@ -1,0 +1,186 @@
+"""Finding what a training run left, and loading it strictly."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from torch import nn
+
+from espnet_st.checkpoints.official_codec import (
+    conf_from_official,
+    official_names,
+    state_from_official,
+)
+from espnet_st.checkpoints.sources import model_files
+from espnet_st.codec.generator import Generator
+
+CHECKPOINTS = (
+    "valid.*.ave.pth",
+    "train.*.ave.pth",
+    "valid.*.best.pth",
+    "train.*.best.pth",
+    "latest.pth",
+)
+"""Names that ESPnet gives its checkpoints, the preferred first."""
+
+OFFICIAL_CHECKPOINT = "SpeechTokenizer.pt"
+"""Name of the official release's checkpoint, a bare state dict beside `config.json`."""
+
+GENERATOR = "codec.generator."
+"""What the names of a codec's tensors start with in an ESPnet checkpoint."""
+
+
+def find_checkpoint(directory: Path) -> Path:
+    """The checkpoint to use of an experiment directory, by `CHECKPOINTS`.
+
+    Raises:
+        ValueError: If there is none, or several of the same preference.
+    """
+    for pattern in CHECKPOINTS:
+        found = sorted(directory.glob(pattern))
+        if len(found) > 1:
+            names = [path.name for path in found]
+            raise ValueError(f"{directory} has {names}: pass model_file to choose one")
+        if found:
+            return found[0]
+    raise ValueError(f"{directory} has no checkpoint ({', '.join(CHECKPOINTS)}): train")
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """The `config.yaml` that ESPnet wrote.
+
+    Raises:
+        ValueError: If it is missing, no YAML or no mapping.
+    """
+    if not path.is_file():
+        raise ValueError(f"no {path}: is this the directory of a trained model?")
+    try:
+        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is not readable YAML: {error}") from error
+    if not isinstance(config, dict):
+        raise ValueError(f"{path} holds {type(config).__name__}; expected a mapping")
+    return config
+
+
+def load_state(path: Path, inside: str | None = None) -> dict[str, torch.Tensor]:
+    """A checkpoint's tensors; nothing in the file is run.
+
+    Args:
+        path: The file.
+        inside: Where in the file the state dict is, if it is not the whole.
+
+    Raises:
+        ValueError: If the file is missing, damaged, or not a plain state dict.
+    """
+    if not path.is_file():
+        raise ValueError(f"no checkpoint {path}")
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        # torch.load fails in many ways on a damaged or hostile file; all mean this.
+        raise ValueError(f"{path} is not a readable checkpoint: {error}") from error
+    if inside is not None:
+        if not isinstance(state, Mapping) or inside not in state:
+            raise ValueError(f"{path} holds no {inside!r}: is it an official release?")
+        state = state[inside]
+    if not isinstance(state, Mapping) or not all(map(torch.is_tensor, state.values())):
+        raise ValueError(f"{path} is not a state dict (a mapping of names to tensors)")
+    return dict(state)
+
+
+def check_state(
+    expected: Mapping[str, torch.Tensor], state: Mapping[str, torch.Tensor]
+) -> None:
+    """Refuse a state dict that is not what a model expects.
+
+    Args:
+        expected: The model's tensors; they may be on the meta device.
+        state: What was loaded.
+
+    Raises:
+        ValueError: If any tensor is missing, unexpected or of another shape.
+    """
+    problems = [f"missing {key}" for key in expected if key not in state]
+    problems += [f"unexpected {key}" for key in state if key not in expected]
+    problems += [
+        f"{key} is {tuple(state[key].shape)}, expected {tuple(tensor.shape)}"
+        for key, tensor in expected.items()
+        if key in state and state[key].shape != tensor.shape
+    ]
+    if problems:
+        shown = "; ".join(problems[:10])
+        raise ValueError(
+            f"the checkpoint does not fit the model, {len(problems)} tensors: {shown}"
+        )
+
+
+def load_strictly(
+    module: nn.Module, state: Mapping[str, torch.Tensor], prefix: str = ""
+) -> None:
+    """Load the tensors below `prefix` into `module`.
+
+    Raises:
+        ValueError: If any is missing, unexpected or of another shape.
+    """
+    own = {key: value for key, value in state.items() if key.startswith(prefix)}
+    check_state({prefix + key: v for key, v in module.state_dict().items()}, own)
+    module.load_state_dict({key[len(prefix) :]: value for key, value in own.items()})
+
+
+def load_codec(
+    source: str | Path, model_file: str | Path | None = None
+) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    """A trained codec's configuration and tensors, of ESPnet or official.
+
+    Args:
+        source: See `pretrained.model_files`.
+        model_file: The checkpoint; by default the one that `source` has.
+
+    Returns:
+        Arguments of `Generator`, and its tensors under the names that they have in an
+        ESPnet checkpoint, `codec.generator.*`; an official one is checked already.
+
+    Raises:
+        ValueError: If there is no such codec, or a file of it is missing or damaged.
+    """
+    with model_files(source) as files:
+        model_file = model_file or files.checkpoint
+        if files.config.suffix == ".json":
+            return _load_official(files.config, model_file)
+        config = read_config(files.config)
+        if config.get("codec") != "speechtokenizer":
+            raise ValueError(
+                f"{files.config} is of codec {config.get('codec')!r}; "
+                "expected 'speechtokenizer'"
+            )
+        given = config.get("codec_conf") or {}
+        conf = {"sample_rate": 16000, "dimension": 1024, "semantic_dimension": 768}
+        known = inspect.signature(Generator).parameters
+        conf |= {key: given[key] for key in known if key in given}
+        checkpoint = Path(model_file or find_checkpoint(files.config.parent))
+        return conf, load_state(checkpoint)
+
+
+def _load_official(
+    config: Path, model_file: str | Path | None
+) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    try:
+        conf = conf_from_official(json.loads(config.read_text(encoding="utf-8")))
+    except (OSError, TypeError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ValueError(
+            f"{config} is not a readable configuration: {error}"
+        ) from error
+    with torch.device("meta"):
+        generator = Generator(**conf)
+    shapes, names = generator.state_dict(), official_names(generator)
+    state = load_state(Path(model_file or config.with_name(OFFICIAL_CHECKPOINT)))
+    check_state({name: shapes[key] for key, name in names.items()}, state)
+    ours = state_from_official(state, generator)
+    return conf, {GENERATOR + key: tensor for key, tensor in ours.items()}

@@ -1,0 +1,1 @@
+"""The frozen semantic teachers that a codec is distilled from, and their units."""

@@ -1,0 +1,1 @@
+"""A small teacher that the mini recipe trains by CTC on phones."""

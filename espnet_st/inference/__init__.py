@@ -1,0 +1,1 @@
+"""Trained models in use, and their batch jobs: where codec and USLM meet."""

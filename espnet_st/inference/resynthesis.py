@@ -1,0 +1,80 @@
+"""The batch job that turns codes into wav files; resumable, bad items named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from tqdm import tqdm
+
+from espnet_st.data.audio import write_wav
+from espnet_st.data.batching import batches
+from espnet_st.inference.jobs import Skipped
+
+if TYPE_CHECKING:
+    from espnet_st.inference.audio_coding import AudioCoding
+
+
+def _decode_each(
+    codec: AudioCoding, codes: dict[str, torch.Tensor], skipped: Skipped
+) -> dict[str, torch.Tensor]:
+    """Waveforms by key; if the batch fails, one by one, to find the bad item."""
+    try:
+        return dict(zip(codes, codec.decode_batch(list(codes.values())), strict=True))
+    except ValueError as error:
+        if len(codes) == 1:
+            skipped.add(next(iter(codes)), error)
+            return {}
+    wavs: dict[str, torch.Tensor] = {}
+    for key, one in codes.items():
+        wavs |= _decode_each(codec, {key: one}, skipped)
+    return wavs
+
+
+def decode_set(
+    codec: AudioCoding,
+    keys: Iterable[str],
+    codes_of: Callable[[str], torch.Tensor],
+    output_dir: str | Path,
+    batch_size: int,
+    samples_of: Callable[[str], int | None] = lambda key: None,
+) -> None:
+    """Decode utterances into `output_dir/wav`, and index them in `wav.scp`.
+
+    What is there already is not made again.
+
+    Args:
+        codec: Decodes.
+        keys: Utterances.
+        codes_of: Gives an utterance's codes (k, T), or raises ValueError.
+        output_dir: Where files go.
+        batch_size: Utterances at once.
+        samples_of: Gives the length to trim an utterance to, or None.
+    """
+    output, skipped = Path(output_dir), Skipped()
+    paths = {key: output / "wav" / f"{key}.wav" for key in keys}
+    codes: dict[str, torch.Tensor] = {}
+    for key, path in paths.items():
+        if path.is_file():
+            continue
+        try:
+            codes[key] = codes_of(key)
+        except ValueError as error:
+            skipped.add(key, error)
+    progress = tqdm(
+        total=len(paths), initial=len(paths) - len(codes), desc=output.name, unit="utt"
+    )
+    with progress:
+        for batch in batches(list(codes), lambda key: codes[key].shape[-1], batch_size):
+            wavs = _decode_each(codec, {key: codes[key] for key in batch}, skipped)
+            for key, wav in wavs.items():
+                write_wav(paths[key], wav[: samples_of(key)], codec.sample_rate)
+            progress.update(len(batch))
+    made = [key for key in sorted(paths) if key not in skipped.reasons]
+    output.mkdir(parents=True, exist_ok=True)
+    (output / "wav.scp").write_text(
+        "".join(f"{key} {paths[key]}\n" for key in made), encoding="utf-8"
+    )
+    skipped.finish(len(made))

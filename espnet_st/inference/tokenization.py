@@ -1,0 +1,111 @@
+"""Tokenize a corpus: a wav.scp to an archive of codes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from espnet_st.codes import CodesWriter
+from espnet_st.data.batching import batches
+from espnet_st.data.corpus import Utterance, read_ahead
+from espnet_st.inference.audio_coding import AudioCoding
+from espnet_st.inference.jobs import Skipped
+
+
+class AudioBar:
+    """A progress bar over utterances that says how much faster than real time it is.
+
+    Args:
+        total: Utterances of the corpus.
+        done: Those that an earlier run did.
+    """
+
+    def __init__(self, total: int, done: int):
+        self.bar = tqdm(total=total, initial=done, desc="tokenize", unit="utt")
+        self.start = time.monotonic()
+        self.seconds = 0.0
+
+    def update(self, utterances: int, seconds: float = 0.0) -> None:
+        """Count utterances that are done or skipped, and seconds of audio done."""
+        self.seconds += seconds
+        passed = max(time.monotonic() - self.start, 1e-3)
+        self.bar.set_postfix_str(
+            f"{self.seconds / 3600:.2f} h, {self.seconds / passed:.1f} h/h",
+            refresh=False,
+        )
+        self.bar.update(utterances)
+
+
+def tokenize_set(
+    codec: AudioCoding,
+    utterances: Mapping[str, Utterance],
+    output_dir: str | Path,
+    batch_size: int = 8,
+    batch_bins: int = 1_000_000,
+    num_workers: int = 2,
+    packed: bool = False,
+) -> None:
+    """Encode utterances into `output_dir`; finished ones are not redone.
+
+    The codec's vectors go to `codebooks.npy` (n_q, codebook_size, D) beside the codes,
+    and what could not be encoded, with the reason, to `skipped.txt`.
+
+    Args:
+        codec: Encodes.
+        utterances: What to encode, by id.
+        output_dir: Where files go.
+        batch_size: Utterances at once, at most.
+        batch_bins: Samples at once, at most, padding included; a longer utterance is
+            alone.
+        num_workers: Threads that read and resample ahead, a batch each.
+        packed: Whether to write packed codes and no Kaldi archive.
+
+    Raises:
+        ValueError: If no utterance at all could be encoded.
+    """
+    output = Path(output_dir)
+    with CodesWriter(output, codec.codebook_size if packed else None) as writer:
+        skipped = Skipped(output / "skipped.txt")
+        sizes = {
+            key: utterance.samples(codec.sample_rate)
+            for key, utterance in utterances.items()
+            if key not in writer.done
+        }
+
+        def load(keys: list[str]) -> dict[str, torch.Tensor | ValueError]:
+            loaded: dict[str, torch.Tensor | ValueError] = {}
+            for key in keys:
+                try:
+                    loaded[key] = utterances[key].load(codec.sample_rate)
+                except ValueError as error:
+                    loaded[key] = error
+            return loaded
+
+        bar = AudioBar(len(utterances), len(utterances) - len(sizes))
+        groups = batches(list(sizes), sizes.__getitem__, batch_size, batch_bins)
+        for loaded in read_ahead(groups, load, num_workers):
+            for key, wav in loaded.items():
+                if isinstance(wav, ValueError):
+                    skipped.add(key, wav)
+                    bar.update(1)
+            # Lengths are sure only now: a pipe does not say its own.
+            lengths = {
+                key: len(wav) for key, wav in loaded.items() if torch.is_tensor(wav)
+            }
+            for keys in batches(
+                list(lengths), lengths.__getitem__, batch_size, batch_bins
+            ):
+                batch = [loaded[key] for key in keys]
+                for key, codes in zip(keys, codec.encode_batch(batch), strict=True):
+                    writer[key] = codes
+                bar.update(
+                    len(keys), sum(lengths[key] for key in keys) / codec.sample_rate
+                )
+        bar.bar.close()
+    np.save(output / "codebooks.npy", codec.codebooks.numpy())
+    skipped.finish(len(utterances) - len(skipped.reasons))

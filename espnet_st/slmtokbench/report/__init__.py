@@ -1,0 +1,1 @@
+"""What the benchmark writes: tables, figures, RESULTS.md and the report."""

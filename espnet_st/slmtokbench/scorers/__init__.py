@@ -1,0 +1,1 @@
+"""Scorers of audio: words, voice, quality; and the job that runs them."""

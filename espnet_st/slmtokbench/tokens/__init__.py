@@ -1,0 +1,1 @@
+"""Scores of tokens: mutual information, downstream model, phones."""

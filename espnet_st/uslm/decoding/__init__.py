@@ -1,0 +1,1 @@
+"""Speaking with a trained USLM: AR, NAR, sampling, guidance, precision."""

@@ -1,0 +1,1 @@
+"""What the USLM's models are asked in training, and their losses."""

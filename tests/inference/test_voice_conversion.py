@@ -1,0 +1,96 @@
+"""Voice conversion by the NAR model, of codes and as a command."""
+
+import pytest
+import soundfile
+import torch
+from tiny_uslm import HOP, StandIn, save_uslm
+
+from espnet_st.codes import CodesWriter
+from espnet_st.inference import voice_conversion
+from espnet_st.inference.text2speech import Text2Speech
+from espnet_st.uslm.decoding.synthesizer import Prompt, revoice
+
+
+@pytest.mark.parametrize("options", [dict(), dict(rotary=True, align=True)])
+def test_the_nar_model_gives_a_source_another_voice(tmp_path, monkeypatch, options):
+    exp, spoken = save_uslm(tmp_path / "exp", **options), []
+
+    class Listening(StandIn):
+        def decode_batch(self, codes):
+            spoken.extend(codes)
+            return super().decode_batch(codes)
+
+    monkeypatch.setattr(
+        voice_conversion.AudioCoding, "from_pretrained", lambda *_: Listening()
+    )
+    source, voice = torch.randint(11, (2, 4, 8), generator=torch.manual_seed(0))
+    with CodesWriter(tmp_path / "codes") as writer:
+        writer["worded"], writer["wordless"], writer["v"] = source, source, voice
+    (tmp_path / "text").write_text("worded abc\nv ca\n")
+    (tmp_path / "utt2ref").write_text("worded v\nwordless v\nlost v\n")
+    voice_conversion.main([
+        "--method", "nar", "--uslm", str(exp), "--codec", "any",
+        "--codes_scp", str(tmp_path / "codes/codes.scp"),
+        "--utt2ref", str(tmp_path / "utt2ref"), "--text", str(tmp_path / "text"),
+        "--output_dir", str(tmp_path / "out"), "--batch_size", "1",
+    ])  # fmt: skip
+    tts = Text2Speech.from_pretrained(exp, codec=StandIn())
+    prompt = Prompt(tts.tokens("ca"), voice)
+    for text in (tts.tokens("abc"), None):
+        wanted = revoice(tts.tts, [source[0]], [text], [prompt])[0]
+        assert any(codes.equal(wanted) for codes in spoken)
+    assert not spoken[0].equal(spoken[1])
+    lines = (tmp_path / "out/wav.scp").read_text().splitlines()
+    assert [line.split()[0] for line in lines] == ["worded", "wordless"]
+    assert all(soundfile.info(line.split()[1]).frames == 8 * HOP for line in lines)
+
+
+@pytest.mark.parametrize("options", [["--method", "nar"], ["--uslm", "x"]])
+def test_the_uslm_belongs_to_the_nar_method(options, tmp_path, capsys):
+    paths = ["--codec", "x", "--codes_scp", "y", "--utt2ref", "z"]
+    with pytest.raises(SystemExit):
+        voice_conversion.main([*paths, "--output_dir", str(tmp_path), *options])
+    assert "--method nar takes --uslm" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("worded", [True, False])
+def test_conversion_keeps_what_is_said(model, tiny, worded):
+    sources = tiny.utterances([(4, 9), (6, 12), (3, 5)], seed=8)
+    others = tiny.utterances([(2, 6), (5, 10), (4, 7)], seed=9)
+    voices = [Prompt(text, codes) for text, codes in others]
+    semantic = [codes[0] for _, codes in sources]
+    texts = [text if worded else None for text, _ in sources]
+    voices[1] = Prompt(None, voices[1].codes)
+    together = revoice(model, semantic, texts, voices)
+    for i in range(3):
+        assert together[i].shape == (4, len(semantic[i]))
+        assert together[i][0].equal(semantic[i])
+        alone = revoice(model, semantic[i : i + 1], texts[i : i + 1], voices[i : i + 1])
+        assert together[i].equal(alone[0])
+    others = revoice(model, semantic, texts, voices[::-1])
+    assert not others[0].equal(together[0])
+
+
+def test_conversion_refuses_what_it_cannot_convert(tiny):
+    model, codes = tiny.build(max_frames=12), torch.zeros(4, 6, dtype=torch.long)
+    voice = Prompt(None, codes)
+    for semantic, prompt, message in (
+        (codes[0, :0], voice, "0 frames in a voice of 6"),
+        (codes[0], Prompt(None, codes[:, :0]), "6 frames in a voice of 0"),
+        (torch.zeros(7, dtype=torch.long), voice, "together at most max_frames, 12"),
+        (codes[0] + 11, voice, r"expected \[0, 10\]"),
+        (codes[0], Prompt(None, codes[:3]), "3 layers; expected 4"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            revoice(model, [semantic], [None], [prompt])
+
+
+def test_conversion_takes_the_nar_model_only(tiny):
+    ((text, source), (said, voice)) = tiny.utterances([(4, 9), (3, 6)])
+    given = [source[0]], [text], [Prompt(said, voice)]
+    whole, half = tiny.build(), tiny.build(train="nar", seed=5)
+    state = whole.state_dict()
+    half.load_state_dict({key: state[key] for key in half.state_dict()})
+    assert revoice(half, *given)[0].equal(revoice(whole, *given)[0])
+    with pytest.raises(ValueError, match="has no NAR model"):
+        revoice(tiny.build(train="ar"), *given)
