@@ -10,6 +10,7 @@ from tiny_uslm import StandIn, save_uslm
 from espnet_st.bin import decode_defaults, tts_inference, tts_options
 from espnet_st.bin.decode_defaults import write_defaults
 from espnet_st.codes import CodesReader
+from espnet_st.inference import text2speech
 from espnet_st.inference.decode_defaults import read_defaults
 from espnet_st.inference.text2speech import Text2Speech
 from espnet_st.uslm.decoding.synthesizer import Options
@@ -35,7 +36,7 @@ def frames(tts, **options):
 def command(exp, tmp_path, monkeypatch):
     """Runs the command on "abc" with options; gives the number of frames."""
     monkeypatch.setattr(
-        tts_inference.AudioCoding, "from_pretrained", lambda *_: StandIn()
+        text2speech.AudioCoding, "from_pretrained", lambda *_: StandIn()
     )
     (tmp_path / "text").write_text("u1 abc\n")
     count = iter(range(100))

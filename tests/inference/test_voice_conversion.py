@@ -5,8 +5,8 @@ import soundfile
 import torch
 from tiny_uslm import HOP, StandIn, save_uslm
 
+from espnet_st.bin import voice_conversion
 from espnet_st.codes import CodesWriter
-from espnet_st.inference import voice_conversion
 from espnet_st.inference.text2speech import Text2Speech
 from espnet_st.uslm.decoding.synthesizer import Prompt, revoice
 

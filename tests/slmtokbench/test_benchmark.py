@@ -8,8 +8,9 @@ import pytest
 import soundfile
 import torch
 
+from espnet_st.bin.slmtokbench import main
 from espnet_st.codes import CodesWriter
-from espnet_st.slmtokbench import benchmark as slmtokbench
+from espnet_st.slmtokbench import benchmark
 
 KEYS = ("ann-1", "ann-2", "ann-3", "bob-1", "bob-2", "bob-3")
 
@@ -83,12 +84,12 @@ def recipe(tmp_path, monkeypatch):
         (conversion / name).write_text("".join(lines))
     config = "codec_conf: {teacher_conf: {name: exp/teacher, layer: avg}}\n"
     (tmp_path / "exp/codec_x/config.yaml").write_text(config)
-    monkeypatch.setattr(slmtokbench, "AudioCoding", Codec)
+    monkeypatch.setattr(benchmark, "AudioCoding", Codec)
     return tmp_path
 
 
 def run(recipe):
-    slmtokbench.main(
+    main(
         [
             *("--codec_exp", str(recipe / "exp/codec_x")),
             *("--uslm_exp", str(recipe / "exp/uslm_x")),

@@ -1,0 +1,5 @@
+"""The tiny USLM."""
+
+from uslm_fixtures import model, tiny
+
+__all__ = ["model", "tiny"]
