@@ -35,6 +35,7 @@ venv=${ESPNET_ST_VENV:-${tools}/venv}
 if [ "${fast}" = false ]; then
     ruff check .
     ruff format --check .
+    mypy # half a minute, and a second once .mypy_cache is there
     # Every shell script of ours, by its name or first line; links lead to one of them.
     scripts=$(find .ci egs2/*/*/{utils,scripts,local} egs2/*/*/*.sh tools/*.sh -type f \
         \( -name '*.sh' -o -name '*.pl' -o -path '.ci/*' \))
