@@ -9,8 +9,9 @@ import torchaudio
 import yaml
 from tiny import HUBERT
 
-from espnet_st.codec.teacher.backbones import HuggingFaceBackbone, TorchaudioBackbone
+from espnet_st.codec.teacher.hugging_face import HuggingFaceBackbone
 from espnet_st.codec.teacher.teacher import Teacher, build_teacher
+from espnet_st.codec.teacher.torchaudio_bundle import TorchaudioBackbone
 
 CONVOLUTIONS = [[8, 10, 5], *[[8, 3, 2]] * 4, *[[8, 2, 2]] * 2]
 WAV = 0.1 * torch.randn(2, 8000, generator=torch.Generator().manual_seed(1))
@@ -56,11 +57,11 @@ def test_torchaudio_and_transformers_agree_on_all_states(kind, large):
         config = getattr(transformers, f"{name}Config")(**sizes)
         return getattr(transformers, f"{name}Model")(config).eval()
 
-    model = twin = build(kind)
+    model = same = build(kind)
     if kind == "Hubert":  # torchaudio knows the same network under its first name
-        twin = build("Wav2Vec2")
-        twin.load_state_dict(model.state_dict())
-    theirs = Teacher(TorchaudioBackbone(import_huggingface_model(twin)))
+        same = build("Wav2Vec2")
+        same.load_state_dict(model.state_dict())
+    theirs = Teacher(TorchaudioBackbone(import_huggingface_model(same)))
     ours = Teacher(HuggingFaceBackbone(model, normalize=False))
     found, wanted = theirs.hidden_states(WAV), ours.hidden_states(WAV)
     assert theirs.n_layers == 2 and len(found) == len(wanted) == 3
