@@ -18,7 +18,8 @@ from espnet_st.data.audio import write_wav
 from espnet_st.data.batching import batches
 from espnet_st.data.kaldi import read_index
 from espnet_st.inference.jobs import Skipped
-from espnet_st.uslm.decoding.synthesizer import Prompt, SynthesisResult, check_request
+from espnet_st.uslm.decoding.prompts import Prompt
+from espnet_st.uslm.decoding.synthesizer import SynthesisResult
 
 if TYPE_CHECKING:
     from espnet_st.inference.text2speech import Text2Speech
@@ -152,7 +153,7 @@ def speak_batch(
         try:
             request.prompt = inputs.prompt(tts, request.name)
             for part in request.parts:
-                check_request(tts.tts, part, request.prompt)
+                tts.tts.synthesizer.limits.check_request(part, request.prompt)
             ready.append(request)
         except ValueError as error:
             skipped.add(request.name, error)

@@ -26,8 +26,10 @@ from espnet_st.inference.decode_defaults import read_defaults
 from espnet_st.inference.decode_options import DEFAULTS
 from espnet_st.inference.synthesis import CUT, Request, ended_at_once
 from espnet_st.inference.text import TextTokens
-from espnet_st.uslm.decoding.sampling import other_seed
-from espnet_st.uslm.decoding.synthesizer import Options, Prompt, SynthesisResult
+from espnet_st.uslm.decoding.options import DecodingOptions
+from espnet_st.uslm.decoding.prompts import Prompt
+from espnet_st.uslm.decoding.sampling import derive_seed
+from espnet_st.uslm.decoding.synthesizer import SynthesisResult
 from espnet_st.uslm.decoding.weight_precision import set_weight_precision
 from espnet_st.uslm.uslm import USLM
 
@@ -53,7 +55,7 @@ class Text2Speech:
         max_tokens: A text of more tokens is cut at punctuation into parts, spoken with
             the same prompt and joined; 0 never cuts.
         batch_size: Parts spoken at once, at most.
-        **options: Those of `uslm.decoding.Options` but seeds: temperature, top_k,
+        **options: Those of `DecodingOptions` but seeds: temperature, top_k,
             top_p, ras_window, ras_threshold, cfg_scale, align_scale, nbest,
             minlenratio, maxlenratio, ar_prompt. One that is not given is as
             `decode.yaml` beside the config says, else as in that class.
@@ -76,7 +78,7 @@ class Text2Speech:
     ):
         train_config = Path(train_config)
         options = DEFAULTS | read_defaults(train_config.parent) | options
-        Options(**options).check()
+        DecodingOptions(**options).check()
         config, state = load_uslm(train_config, model_file)
         if not isinstance(codec, AudioCoding):
             codec = AudioCoding.from_pretrained(
@@ -230,7 +232,7 @@ class Text2Speech:
             ValueError: If any of them cannot be spoken.
         """
         rows = [
-            (part, request.prompt, other_seed(request.seed, number * PART))
+            (part, request.prompt, derive_seed(request.seed, number * PART))
             for request in requests
             for number, part in enumerate(request.parts)
         ]

@@ -16,7 +16,7 @@ from espnet_st.data.kaldi import read_index
 from espnet_st.inference.audio_coding import AudioCoding
 from espnet_st.inference.code_swapping import convert
 from espnet_st.inference.resynthesis import decode_set
-from espnet_st.uslm.decoding.synthesizer import Prompt, revoice
+from espnet_st.uslm.decoding.prompts import Prompt
 
 if TYPE_CHECKING:
     from espnet_st.inference.text2speech import Text2Speech
@@ -45,7 +45,9 @@ def by_nar(tts: Text2Speech, texts: dict[str, str]) -> Mix:
             for name in (source, reference)
         ]
         prompt = Prompt(said[1], voice)
-        return revoice(tts.tts, [content[0]], said[:1], [prompt])[0].cpu()
+        return tts.tts.synthesizer.convert_voices([content[0]], said[:1], [prompt])[
+            0
+        ].cpu()
 
     return mixed
 
