@@ -1,4 +1,4 @@
-"""The options of `tts_inference`, by ESPnet's names."""
+"""Decoding options as users give them: names, types, defaults, checks."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def restated(aligner, text, time):
     states = [SILENCE, *text, SILENCE]
     start, weights, odds = 0.0, [], []
     for number, state in enumerate(states):
-        end = start + float(aligner.frames()[state])
+        end = start + float(aligner.mean_durations()[state])
         if number == len(states) - 1:
             end = math.inf
         weights.append(math.exp(-max(start - time, time - end, 0.0)))
