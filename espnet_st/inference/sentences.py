@@ -11,8 +11,8 @@ PLACES = (
     r"\s+",
     r"(?s:.)",
 )
-"""Where to cut, the best places first: ends of sentences, commas, between words, and
-anywhere. What a pattern matches stays with what is before it."""
+"""Patterns of places to cut, the best first: ends of sentences, commas, between words,
+anywhere. A match stays with the text before it."""
 
 
 def split_text(

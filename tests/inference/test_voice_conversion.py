@@ -8,7 +8,7 @@ from tiny_uslm import HOP, StandIn, save_uslm
 from espnet_st.bin import voice_conversion
 from espnet_st.codes import CodesWriter
 from espnet_st.inference.text2speech import Text2Speech
-from espnet_st.uslm.decoding.synthesizer import Prompt, revoice
+from espnet_st.uslm.decoding.prompts import Prompt
 
 
 @pytest.mark.parametrize("options", [dict(), dict(rotary=True, align=True)])
@@ -37,7 +37,7 @@ def test_the_nar_model_gives_a_source_another_voice(tmp_path, monkeypatch, optio
     tts = Text2Speech.from_pretrained(exp, codec=StandIn())
     prompt = Prompt(tts.tokens("ca"), voice)
     for text in (tts.tokens("abc"), None):
-        wanted = revoice(tts.tts, [source[0]], [text], [prompt])[0]
+        wanted = tts.tts.synthesizer.convert_voices([source[0]], [text], [prompt])[0]
         assert any(codes.equal(wanted) for codes in spoken)
     assert not spoken[0].equal(spoken[1])
     lines = (tmp_path / "out/wav.scp").read_text().splitlines()
@@ -61,13 +61,15 @@ def test_conversion_keeps_what_is_said(model, tiny, worded):
     semantic = [codes[0] for _, codes in sources]
     texts = [text if worded else None for text, _ in sources]
     voices[1] = Prompt(None, voices[1].codes)
-    together = revoice(model, semantic, texts, voices)
+    together = model.synthesizer.convert_voices(semantic, texts, voices)
     for i in range(3):
         assert together[i].shape == (4, len(semantic[i]))
         assert together[i][0].equal(semantic[i])
-        alone = revoice(model, semantic[i : i + 1], texts[i : i + 1], voices[i : i + 1])
+        alone = model.synthesizer.convert_voices(
+            semantic[i : i + 1], texts[i : i + 1], voices[i : i + 1]
+        )
         assert together[i].equal(alone[0])
-    others = revoice(model, semantic, texts, voices[::-1])
+    others = model.synthesizer.convert_voices(semantic, texts, voices[::-1])
     assert not others[0].equal(together[0])
 
 
@@ -82,7 +84,7 @@ def test_conversion_refuses_what_it_cannot_convert(tiny):
         (codes[0], Prompt(None, codes[:3]), "3 layers; expected 4"),
     ):
         with pytest.raises(ValueError, match=message):
-            revoice(model, [semantic], [None], [prompt])
+            model.synthesizer.convert_voices([semantic], [None], [prompt])
 
 
 def test_conversion_takes_the_nar_model_only(tiny):
@@ -91,6 +93,8 @@ def test_conversion_takes_the_nar_model_only(tiny):
     whole, half = tiny.build(), tiny.build(train="nar", seed=5)
     state = whole.state_dict()
     half.load_state_dict({key: state[key] for key in half.state_dict()})
-    assert revoice(half, *given)[0].equal(revoice(whole, *given)[0])
+    assert half.synthesizer.convert_voices(*given)[0].equal(
+        whole.synthesizer.convert_voices(*given)[0]
+    )
     with pytest.raises(ValueError, match="has no NAR model"):
-        revoice(tiny.build(train="ar"), *given)
+        tiny.build(train="ar").synthesizer.convert_voices(*given)

@@ -21,7 +21,7 @@ from espnet_st.codes import CodesReader, pad_codes, to_feats
 from espnet_st.data.kaldi import read_index
 from espnet_st.inference.text2speech import Text2Speech
 from espnet_st.uslm.ar import AutoregressiveModel
-from espnet_st.uslm.decoding.ar import Continuation
+from espnet_st.uslm.decoding.continuation import Continuation
 from espnet_st.uslm.decoding.weight_precision import DTYPES, set_weight_precision
 from espnet_st.uslm.nar import NonAutoregressiveModel
 
@@ -51,7 +51,7 @@ def stepping(
     ar: AutoregressiveModel, batch: int, context: int, steps: int, runs: int
 ) -> Callable[[], None]:
     """What goes on by `steps` greedy steps from `context`, each time it is called."""
-    future = Continuation(ar, *reading(batch, context), room=steps * runs)
+    future = Continuation(ar, *reading(batch, context), max_frames=steps * runs)
 
     def run() -> None:
         for _ in range(steps):
@@ -91,7 +91,7 @@ def ar_agreement(args: argparse.Namespace, ars: dict[str, torch.nn.Module]) -> N
     given = reading(2, args.contexts[-1])[:4]
     exact = ars["float32"](*given)
     future = Continuation(
-        ars["float32"], *given[:3], given[3][:, :1], torch.tensor([1, 1]), room=64
+        ars["float32"], *given[:3], given[3][:, :1], torch.tensor([1, 1]), max_frames=64
     )
     worst = 0.0
     for step in range(1, min(64, given[3].shape[1])):

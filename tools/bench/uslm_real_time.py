@@ -17,7 +17,7 @@ from measure import alternate, table
 from release import CONF, make_generator, noise, save
 
 from espnet_st.inference.audio_coding import AudioCoding
-from espnet_st.uslm.decoding.synthesizer import Prompt
+from espnet_st.uslm.decoding.prompts import Prompt
 from espnet_st.uslm.decoding.weight_precision import DTYPES, set_weight_precision
 from espnet_st.uslm.uslm import USLM
 

@@ -18,6 +18,7 @@ import yaml
 from measure import alternate, peak_memory, table
 from torch import Tensor
 
+from espnet_st.uslm.kv_cache import KVCache
 from espnet_st.uslm.transformer import SelfAttention, Transformer
 from espnet_st.uslm.uslm import USLM
 
@@ -31,18 +32,25 @@ LEAN = "espnet-st, gradient checkpointing"
 class MaterialisedAttention(SelfAttention):
     """Self-attention whose matrices (B * H, T, T) are written out."""
 
-    def forward(self, x, mask, turn=None, cache=None, layer=0) -> Tensor:
+    def forward(
+        self,
+        x: Tensor,
+        mask: Tensor | None,
+        rope: Tensor | None = None,
+        cache: KVCache | None = None,
+        layer: int = 0,
+    ) -> Tensor:
         """Attend as `SelfAttention.forward` does, in training."""
         del cache, layer
-        queries, keys, values = self.project(x, turn).flatten(1, 2)
+        queries, keys, values = self.project(x, rope).flatten(1, 2)
         batch, size = x.shape[:2]
-        hidden = torch.zeros(batch, self.n_heads, size, size, device=x.device)
-        hidden = hidden.masked_fill_(~mask, float("-inf")).flatten(0, 1)
+        bias = torch.zeros(batch, self.n_heads, size, size, device=x.device)
+        bias = bias.masked_fill_(~mask, float("-inf")).flatten(0, 1)
         queries = queries / queries.shape[-1] ** 0.5
-        scores = torch.baddbmm(hidden, queries, keys.transpose(1, 2))
+        scores = torch.baddbmm(bias, queries, keys.transpose(1, 2))
         weights = F.dropout(scores.softmax(dim=-1), self.dropout, self.training)
-        heard = torch.bmm(weights, values).view(batch, self.n_heads, size, -1)
-        return self.out_proj(heard.transpose(1, 2).flatten(2))
+        attended = torch.bmm(weights, values).view(batch, self.n_heads, size, -1)
+        return self.out_proj(attended.transpose(1, 2).flatten(2))
 
 
 def make_batch(args: argparse.Namespace) -> dict[str, Tensor]:

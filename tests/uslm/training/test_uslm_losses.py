@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from espnet_st.uslm.training.batch import nar_loss
-from espnet_st.uslm.training.nar_plan import prefix
+from espnet_st.uslm.training.nar_plan import prefix_mask
 from espnet_st.uslm.uslm import USLM
 
 
@@ -84,7 +84,7 @@ def test_nar_loss_leaves_the_prompt_out(model, tiny):
     logits = tiny.nar_logits(model, pairs, 3)[0, 4:]
     expected = F.cross_entropy(logits, pairs[0][1][3, 4:])
     batch = tiny.batch(model, pairs)
-    mask = prefix(batch.lengths, 12, 150, training=False)
+    mask = prefix_mask(batch.lengths, 12, 150, training=False)
     loss, _ = nar_loss(model.nar, batch, mask, [torch.tensor([3])])
     torch.testing.assert_close(loss, expected)
 
