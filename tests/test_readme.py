@@ -20,7 +20,8 @@ import soundfile
 from espnet_st.data.audio import read_audio
 from espnet_st.data.kaldi import read_index
 from espnet_st.inference.decode_options import DEFAULTS
-from espnet_st.slmtokbench.scorers.recognizer import PocketsphinxRecognizer, plain_words
+from espnet_st.slmtokbench.scorers.pocketsphinx import PocketsphinxRecognizer
+from espnet_st.slmtokbench.scorers.recognizer import plain_words
 from espnet_st.slmtokbench.scorers.wer import Errors, count_errors
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -100,7 +101,7 @@ def recognizer(tmp_path_factory):
     lm.write_dictionary(
         grammar.vocabulary(), lm.read_dictionary(known), work / "words.dict"
     )
-    return PocketsphinxRecognizer(work / "bigram.lm", work / "words.dict")
+    return PocketsphinxRecognizer({"corpus_lm": work})
 
 
 @pytest.mark.parametrize("name", ["AudioCoding", "Text2Speech"])

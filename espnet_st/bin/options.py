@@ -6,6 +6,8 @@ import argparse
 import logging
 from collections.abc import Sequence
 
+import torch
+
 
 def setup_logging(level: str = "INFO") -> None:
     """Log as ESPnet's command lines do."""
@@ -37,4 +39,18 @@ def parse_job(
     args = parser.parse_args(cmd)
     setup_logging()
     logging.info("%s", vars(args))
-    return args, "cuda" if args.ngpu else "cpu"
+    return args, pick_device(args.ngpu)
+
+
+def pick_device(ngpu: int) -> str:
+    """Return "cuda" or "cpu".
+
+    Raises:
+        SystemExit: A GPU is asked for and PyTorch finds none; the message says so.
+    """
+    if ngpu and not torch.cuda.is_available():
+        raise SystemExit(
+            f"--ngpu {ngpu}: PyTorch {torch.__version__} finds no GPU here; "
+            "expected --ngpu 0, or a machine with a GPU and a PyTorch built for it"
+        )
+    return "cuda" if ngpu else "cpu"

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from espnet_st.bin.options import setup_logging
+from espnet_st.bin.options import pick_device, setup_logging
 from espnet_st.bin.tts_options import parse_options, read_decoding
 from espnet_st.inference.synthesis import Inputs, synthesize_set
 from espnet_st.inference.text2speech import Text2Speech
@@ -37,7 +37,7 @@ def main(cmd: Sequence[str] | None = None) -> None:
     tts = Text2Speech.from_pretrained(
         **source,
         codec=args.codec,
-        device="cuda" if args.ngpu else "cpu",
+        device=pick_device(args.ngpu),
         dtype=args.dtype,
         seed=args.seed,
         max_tokens=args.max_tokens,

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from espnet_st.codes import CodesWriter
-from espnet_st.slmtokbench.tokens.alignment import AlignmentTask, align, sample_keys
+from espnet_st.slmtokbench.samples import sample_keys
+from espnet_st.slmtokbench.tokens.alignment import AlignmentTask, align
 from espnet_st.slmtokbench.tokens.downstream import (
     BidirectionalLSTM,
     Characters,
