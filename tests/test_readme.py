@@ -35,10 +35,10 @@ ANY_WORDS = "Words of the prompt"
 
 
 def snippets():
-    """The fenced Python blocks of the README, by the class that they show."""
+    """The fenced Python blocks of the README, by the class that each imports from us."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     blocks = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    return {re.search(r"^from \S+ import (\w+)$", b, re.M)[1]: b for b in blocks}
+    return {re.search(r"^from espnet_st import (\w+)$", b, re.M)[1]: b for b in blocks}
 
 
 @dataclass

@@ -37,7 +37,8 @@ if [ "${fast}" = false ]; then
     ruff format --check .
     mypy # half a minute, and a second once .mypy_cache is there
     # Every shell script of ours, by its name or first line; links lead to one of them.
-    scripts=$(find .ci egs2/*/*/{utils,scripts,local} egs2/*/*/*.sh tools/*.sh -type f \
+    scripts=$(find .ci egs2/*/*/{utils,scripts,local} egs2/*/*/*.sh tools/*.sh \
+        tests/trained/*.sh -type f \
         \( -name '*.sh' -o -name '*.pl' -o -path '.ci/*' \))
     mapfile -t scripts <<<"${scripts}"
     shellcheck -x -P SCRIPTDIR "${scripts[@]}"

@@ -2,10 +2,10 @@
 # Makes the small trained models and the prompts of this directory, by one command:
 #   tests/trained/make.sh
 # The corpus, the teacher and its units are those of the mini recipe (stages 1 to 3 in
-# egs2/mini/speechtok1, run now if they were not). Stages 4 to 6 train a codec and a USLM
-# by the two configurations that lie here, in dump/small and exp/small of the recipe, some
-# 15 minutes of two cores; a stopped run goes on where it was. pack.py then writes
-# codec.zip, uslm.zip and prompts/. Options are those of the recipe's run.sh.
+# egs2/mini/speechtok1, run now if they were not). Stages 4 to 6 train the codec and the
+# USLM of systems.yaml in dump/small and exp/small of the recipe, some 15 minutes of two
+# cores; a stopped run goes on where it was. pack.py then writes codec.zip, uslm.zip and
+# prompts/. Options are those of run.sh, but for the stages.
 set -euo pipefail
 
 here=$(dirname "$(readlink -f "$0")")
@@ -17,8 +17,7 @@ for made in dump/{raw,token_list} exp/{teacher,units}; do
     ln -sfn "../$(basename "${made}")" "$(dirname "${made}")/small/$(basename "${made}")"
 done
 ./run.sh "$@" --stage 4 --stop_stage 6 --dumpdir dump/small --expdir exp/small \
-    --codec_config "${here}/train_codec.yaml" --codec_tag small \
-    --uslm_config "${here}/train_uslm.yaml" --uslm_tag small
+    --systems "${here}/systems.yaml"
 
 # shellcheck disable=SC1091 # the recipe's
 . ./path.sh
