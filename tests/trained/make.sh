@@ -8,8 +8,7 @@ here=$(dirname "$(readlink -f "$0")")
 cd "${here}/../../egs2/mini/speechtok1"
 dump=dump/small exp=exp/small
 ./run.sh --stop_stage 6 --dumpdir "${dump}" --expdir "${exp}" \
-    --codec_config "${here}/train_codec.yaml" --codec_tag small \
-    --uslm_config "${here}/train_uslm.yaml" --uslm_tag small "$@"
+    --systems "${here}/systems.yaml" "$@"
 # shellcheck disable=SC1091 # the recipe's
 . ./path.sh
 python3 "${here}/pack.py" --codec "${exp}/codec_small" --uslm "${exp}/uslm_small" \

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from scipy.signal import resample_poly
 
 from espnet_st.codec.teacher.small.data import (
     PHONES,
@@ -208,20 +209,35 @@ def test_batches_are_a_function_of_the_seed_and_hold_each_utterance_once(data):
         ("phones", "u1 AA", "line 2: the key 'u1' is there twice"),
         ("wav.scp", "u0", "line 1: the key 'u0' has nothing beside it"),
         ("wav.scp", "u0 nowhere.wav", "utterance u0: cannot read nowhere.wav"),
-        ("wav.scp", "u0 {}/slow.wav", "u0: .*8000 Hz .* expected 16000 Hz"),
+        (
+            "wav.scp",
+            "u0 {}/stereo.wav",
+            "u0: .*stereo.wav has 2 channels; expected one",
+        ),
         ("wav.scp", "u0 {}/silent.wav", "u0: .*empty or silent"),
         ("wav.scp", "u0 {}/phones", "utterance u0: cannot read"),
     ],
 )
 def test_bad_data_is_named(tmp_path, name, line, message):
     directory = write_set(tmp_path / "bad", n=2)
-    soundfile.write(directory / "slow.wav", np.ones(99), 8000)
+    soundfile.write(directory / "stereo.wav", np.ones((99, 2)), 16000)
     soundfile.write(directory / "silent.wav", np.zeros(99), 16000)
     rows = (directory / name).read_text().splitlines()
     rows[0] = line.format(directory)
     (directory / name).write_text("\n".join(rows) + "\n")
     with pytest.raises(ValueError, match=message):
         read_utterances(directory)
+
+
+def test_other_rates_are_resampled(tmp_path):
+    directory = write_set(tmp_path / "set", n=1)
+    (before,) = read_utterances(directory)
+    path = (directory / "wav.scp").read_text().split()[1]
+    audio, rate = soundfile.read(path)
+    soundfile.write(path, resample_poly(audio, 3, 2), 24000)
+    (after,) = read_utterances(directory)
+    assert rate == 16000 and len(after.wav) == len(before.wav)
+    assert np.corrcoef(after.wav, before.wav)[0, 1] > 0.99
 
 
 def test_a_missing_table_says_which_stage_makes_it(tmp_path):

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from espnet_st.codec.teacher.backbones import SAMPLE_RATE
 from espnet_st.codec.teacher.teacher import HOP_LENGTH, normalize_waveform
+from espnet_st.data.audio import prepare_audio
 
 PHONES = tuple(
     "AA AE AH AO AW AY B CH D DH EH ER EY F G HH IH IY JH K L M N NG OW OY P R S SH "
@@ -87,20 +88,23 @@ def read_table(path: Path) -> dict[str, str]:
 
 
 def read_signal(name: str, path: str) -> np.ndarray:
-    """A recording (N,) int16.
+    """Read a recording of any rate as (N,) int16 at the teacher's.
 
     Raises:
-        ValueError: If it cannot be read, is not 16 kHz mono, empty or silent.
+        ValueError: If it cannot be read, is not mono, empty or silent.
     """
     try:
         wav, rate = soundfile.read(path, dtype="int16")
     except (OSError, soundfile.LibsndfileError) as error:
         raise ValueError(f"utterance {name}: cannot read {path}: {error}") from error
-    if rate != SAMPLE_RATE or wav.ndim != 1:
+    if wav.ndim != 1:
         raise ValueError(
-            f"utterance {name}: {path} has {rate} Hz and shape {wav.shape}; expected "
-            f"{SAMPLE_RATE} Hz, mono: stage 2 makes it so"
+            f"utterance {name}: {path} has {wav.shape[1]} channels; expected one: "
+            "stage 2 makes it so"
         )
+    if rate != SAMPLE_RATE and len(wav) > 0:
+        samples = prepare_audio(wav, rate, SAMPLE_RATE) * 32768
+        wav = samples.round().clamp(-32768, 32767).short().numpy()
     if not wav.any():
         raise ValueError(f"utterance {name}: {path} is empty or silent: remove it")
     return wav
