@@ -54,3 +54,16 @@ def pick_device(ngpu: int) -> str:
             "expected --ngpu 0, or a machine with a GPU and a PyTorch built for it"
         )
     return "cuda" if ngpu else "cpu"
+
+
+def check_ngpu(cmd: Sequence[str] | None) -> None:
+    """Refuse a command line that asks for a GPU where there is none.
+
+    For commands of ESPnet's, whose own parser comes later.
+
+    Raises:
+        SystemExit: See `pick_device`.
+    """
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--ngpu", type=int, default=0)
+    pick_device(parser.parse_known_args(cmd)[0].ngpu)
