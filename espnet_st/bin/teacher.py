@@ -28,7 +28,7 @@ from espnet_st.codec.teacher.teacher import (
     write_units,
 )
 from espnet_st.codec.teacher.units import collect_features, kmeans, read_waveforms
-from espnet_st.data.kaldi import read_ctm, read_index
+from espnet_st.data.kaldi import read_ctm, read_table
 from espnet_st.slmtokbench.tokens.layer_probe import probe_layer, probe_table
 
 
@@ -79,7 +79,7 @@ def probe_layers(
         row = [state[0] for state in teacher.hidden_states(wav)]
         states[key] = [*row, torch.stack(row).mean(dim=0)]
     alignments = read_ctm(data_dir / "phones.ctm")
-    utt2spk = read_index(data_dir / "utt2spk")
+    utt2spk = read_table(data_dir / "utt2spk")
     names = [*map(str, range(teacher.n_layers + 1)), "avg"]
     rows: dict[str, dict[str, float]] = {}
     for i, name in enumerate(tqdm(names, desc="probing", unit="layer")):

@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from espnet_st.data.audio import write_wav
 from espnet_st.data.batching import batches
+from espnet_st.data.kaldi import file_of_key
 from espnet_st.inference.jobs import Skipped
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def decode_set(
         samples_of: Gives the length to trim an utterance to, or None.
     """
     output, skipped = Path(output_dir), Skipped()
-    paths = {key: output / "wav" / f"{key}.wav" for key in keys}
+    paths = {key: file_of_key(output / "wav", key, ".wav") for key in keys}
     codes: dict[str, torch.Tensor] = {}
     for key, path in paths.items():
         if path.is_file():

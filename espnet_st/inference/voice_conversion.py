@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from espnet_st.codes import CodesReader
-from espnet_st.data.kaldi import read_index
+from espnet_st.data.kaldi import read_table
 from espnet_st.inference.audio_coding import AudioCoding
 from espnet_st.inference.code_swapping import convert
 from espnet_st.inference.resynthesis import decode_set
@@ -69,7 +69,7 @@ def convert_set(
         batch_size: utterances decoded at once.
     """
     reader = CodesReader(codes_scp)
-    references = read_index(utt2ref)
+    references = read_table(utt2ref)
 
     def mixed(key: str) -> torch.Tensor:
         absent = [name for name in (key, references[key]) if name not in reader]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from espnet_st.data.kaldi import read_table, read_wav_scp
+from espnet_st.data.kaldi import read_table
 from espnet_st.slmtokbench.scorers.base import Item, NotScored
 
 KINDS = ("original", "resynthesis", "tts", "conversion", "voice")
@@ -113,6 +113,11 @@ def list_conditions(
     return conditions
 
 
+def read_sources(wav_scp: Path) -> dict[str, Path]:
+    """Read what `data.audio` is to read for each key of a `wav.scp`."""
+    return {key: Path(source) for key, source in read_table(wav_scp).items()}
+
+
 def condition_items(
     condition: Condition, wanted: list[str], originals: dict[str, Path]
 ) -> tuple[tuple[Item, ...], dict[str, str]]:
@@ -132,7 +137,7 @@ def condition_items(
     if not condition.wav_scp.is_file():
         stage = 7 if "decode_" in str(condition.wav_scp) else 2
         raise NotScored(f"no {condition.wav_scp}; stage {stage} makes it")
-    wavs = read_wav_scp(condition.wav_scp)
+    wavs = read_sources(condition.wav_scp)
     texts = read_table(condition.text) if condition.text is not None else {}
     items, missing = [], {}
     for key in wanted:

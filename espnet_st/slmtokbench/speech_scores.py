@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
-from espnet_st.data.kaldi import read_table, read_wav_scp
+from espnet_st.data.kaldi import read_table
 from espnet_st.slmtokbench.aggregate import (
     Rows,
     contrast_with_others,
@@ -22,6 +22,7 @@ from espnet_st.slmtokbench.conditions import (
     Condition,
     condition_items,
     list_conditions,
+    read_sources,
 )
 from espnet_st.slmtokbench.config import BenchmarkConfig
 from espnet_st.slmtokbench.recipe import Recipe
@@ -73,7 +74,7 @@ def score_speech(
         recipe.test_set,
         n_q,
     )
-    originals = read_wav_scp(recipe.test_dir / "wav.scp")
+    originals = read_sources(recipe.test_dir / "wav.scp")
     wanted = {c.key: _sample(c, config) for c in conditions[1:]}
     resynthesis = sample_keys(originals, config.max_utterances, config.seed)
     compared = set(sample_keys(resynthesis, config.quality_utterances, config.seed))
@@ -187,7 +188,7 @@ def _add_ground_truth(
     voice = scores.rows.get((encoder, "groundtruth"))
     prompts = scores.rows.get((encoder, "prompt"))
     samples = {c.kind: _sample(c, config) for c in scores.conditions}
-    originals = read_wav_scp(recipe.test_dir / "wav.scp")
+    originals = read_sources(recipe.test_dir / "wav.scp")
     samples["resynthesis"] = sample_keys(originals, config.max_utterances, config.seed)
     for kind in ("resynthesis", "tts", "conversion"):
         keys = set(samples.get(kind, []))

@@ -12,7 +12,7 @@ from tqdm import tqdm
 from espnet_st.codec.teacher.backbones import SAMPLE_RATE
 from espnet_st.codec.teacher.teacher import Teacher
 from espnet_st.data.audio import prepare_audio, read_audio
-from espnet_st.data.kaldi import read_index
+from espnet_st.data.kaldi import read_table
 
 
 def read_waveforms(
@@ -24,7 +24,7 @@ def read_waveforms(
         wav_scp: What to read.
         max_utts: At most so many utterances, at even steps through the list.
     """
-    sources = read_index(wav_scp)
+    sources = read_table(wav_scp)
     step = -(-len(sources) // max_utts) if max_utts else 1
     for key in tqdm(list(sources)[::step], desc="teacher features", unit="utt"):
         wav = prepare_audio(*read_audio(sources[key]), SAMPLE_RATE)

@@ -10,8 +10,9 @@ import numpy as np
 import torch
 
 from espnet_st.codes import CodesReader
-from espnet_st.data.kaldi import read_table, read_wav, read_wav_scp
-from espnet_st.slmtokbench.conditions import Condition
+from espnet_st.data.audio import load_audio
+from espnet_st.data.kaldi import read_table
+from espnet_st.slmtokbench.conditions import Condition, read_sources
 from espnet_st.slmtokbench.config import BenchmarkConfig
 from espnet_st.slmtokbench.report.curves import read_curves
 from espnet_st.slmtokbench.report.page import Card
@@ -20,6 +21,7 @@ from espnet_st.slmtokbench.report.plots import (
     plot_spectrograms,
     plot_voices,
 )
+from espnet_st.slmtokbench.scorers.base import SAMPLE_RATE
 
 CURVES = {
     "codec": (
@@ -45,7 +47,7 @@ def shown_utterances(
     shared: set[str] | None = None
     for condition in conditions:
         if condition.kind == kind and condition.wav_scp.is_file():
-            keys = set(read_wav_scp(condition.wav_scp))
+            keys = set(read_sources(condition.wav_scp))
             shared = keys if shared is None else shared & keys
     keys = sorted(shared or ())
     return sorted(random.Random(seed).sample(keys, min(count, len(keys))))
@@ -74,7 +76,7 @@ def player_cards(
                 condition
             )
     wavs = {
-        label: read_wav_scp(condition.wav_scp)
+        label: read_sources(condition.wav_scp)
         for label, condition in heard.items()
         if condition.wav_scp.is_file()
     }
@@ -101,10 +103,10 @@ def draw_spectrograms(
             or not condition.wav_scp.is_file()
         ):
             continue
-        scp = read_wav_scp(condition.wav_scp)
+        scp = read_sources(condition.wav_scp)
         if keys[0] in scp:
             title = f"{condition.model} {condition.tokens}".strip()
-            wavs[title] = read_wav(scp[keys[0]])
+            wavs[title] = load_audio(scp[keys[0]], SAMPLE_RATE).numpy()
     plot_spectrograms(wavs, path)
     return True
 

@@ -15,8 +15,9 @@ from pathlib import Path
 
 import soundfile
 
-from espnet_st.data.kaldi import SAMPLE_RATE, read_wav
+from espnet_st.data.audio import load_audio
 from espnet_st.slmtokbench.report.tables import NOT_SCORED, Table
+from espnet_st.slmtokbench.scorers.base import SAMPLE_RATE
 
 _STYLE = """
 :root { --ink: #1d2433; --soft: #5b6475; --line: #dfe3ea; --tint: #f5f7fa; }
@@ -179,6 +180,10 @@ def _audio(path: Path) -> str:
     """A file as a data address; any format that can be read, as 16-bit FLAC."""
     buffer = io.BytesIO()
     soundfile.write(
-        buffer, read_wav(path), SAMPLE_RATE, format="FLAC", subtype="PCM_16"
+        buffer,
+        load_audio(path, SAMPLE_RATE).numpy(),
+        SAMPLE_RATE,
+        format="FLAC",
+        subtype="PCM_16",
     )
     return "data:audio/flac;base64," + base64.b64encode(buffer.getvalue()).decode()

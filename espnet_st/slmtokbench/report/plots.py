@@ -12,8 +12,8 @@ import matplotlib
 import numpy as np
 import torch
 
-from espnet_st.data.kaldi import SAMPLE_RATE
 from espnet_st.slmtokbench.report.curves import Curves
+from espnet_st.slmtokbench.scorers.base import SAMPLE_RATE
 from espnet_st.slmtokbench.tokens.pnmi import CodePhoneCounts
 
 matplotlib.use("Agg")

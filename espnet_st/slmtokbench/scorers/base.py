@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+SAMPLE_RATE = 16000
+"""Hz at which speech is scored, whatever it comes at."""
+
 
 class NotScored(Exception):
     """A scorer that cannot run here. The message is the reason the tables show."""

@@ -9,8 +9,8 @@ import warnings
 
 import numpy as np
 
-from espnet_st.data.kaldi import SAMPLE_RATE, read_wav
-from espnet_st.slmtokbench.scorers.base import Item, NotScored
+from espnet_st.data.audio import load_audio
+from espnet_st.slmtokbench.scorers.base import SAMPLE_RATE, Item, NotScored
 
 
 def trim_to_shorter(
@@ -35,7 +35,8 @@ class _Comparison:
     def measure(self, item: Item) -> float:
         """Score one file against its original."""
         original, degraded = trim_to_shorter(
-            read_wav(item.reference), read_wav(item.wav)
+            load_audio(item.reference, SAMPLE_RATE).numpy(),
+            load_audio(item.wav, SAMPLE_RATE).numpy(),
         )
         return round(self.compare(original, degraded), 4)
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from espnet_st.data.kaldi import SAMPLE_RATE, read_wav
-from espnet_st.slmtokbench.scorers.base import Item, NotScored, load_local
+from espnet_st.data.audio import load_audio
+from espnet_st.slmtokbench.scorers.base import SAMPLE_RATE, Item, NotScored, load_local
 
 
 def plain_words(text: str) -> str:
@@ -33,7 +33,7 @@ class _Recognizer:
         reference = self.normalize(item.text or "")
         if not reference:
             raise ValueError(f"no words to compare with in {item.text!r}")
-        hypothesis = self.recognize(read_wav(item.wav))
+        hypothesis = self.recognize(load_audio(item.wav, SAMPLE_RATE).numpy())
         return {"reference": reference, "hypothesis": hypothesis}
 
     def normalize(self, text: str) -> str:

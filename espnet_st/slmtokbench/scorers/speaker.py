@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from espnet_st.data.kaldi import SAMPLE_RATE, read_wav
-from espnet_st.slmtokbench.scorers.base import Item, NotScored, load_local
+from espnet_st.data.audio import load_audio
+from espnet_st.slmtokbench.scorers.base import SAMPLE_RATE, Item, NotScored, load_local
 
 DECIMALS = 5
 
@@ -18,7 +18,7 @@ class _Encoder:
 
     def measure(self, item: Item) -> list[float]:
         """Embedding of one file."""
-        embedding = self.embed(read_wav(item.wav))
+        embedding = self.embed(load_audio(item.wav, SAMPLE_RATE).numpy())
         return [round(float(value), DECIMALS) for value in embedding]
 
     def embed(self, wav: np.ndarray) -> np.ndarray:

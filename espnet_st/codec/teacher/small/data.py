@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import soundfile
 import torch
 from torch import Tensor
 
 from espnet_st.codec.teacher.backbones import SAMPLE_RATE
 from espnet_st.codec.teacher.teacher import HOP_LENGTH, normalize_waveform
+from espnet_st.data.audio import read_audio
+from espnet_st.data.kaldi import read_ctm, read_table
 
 PHONES = tuple(
     "AA AE AH AO AW AY B CH D DH EH ER EY F G HH IH IY JH K L M N NG OW OY P R S SH "
@@ -29,7 +30,7 @@ UNKNOWN = -100
 
 
 @dataclass(frozen=True)
-class Utterance:
+class LabelledUtterance:
     """One utterance.
 
     Attributes:
@@ -68,24 +69,6 @@ class Batch:
     frames: Tensor
 
 
-def read_table(path: Path) -> dict[str, str]:
-    """A Kaldi table: the first field of a line to the rest of it.
-
-    Raises:
-        ValueError: If the file is missing, a key is alone or comes twice.
-    """
-    if not path.is_file():
-        raise ValueError(f"{path} is missing: run the stages before (1 and 2)")
-    table: dict[str, str] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        key, _, value = line.strip().partition(" ")
-        if not value or key in table:
-            reason = "is there twice" if key in table else "has nothing beside it"
-            raise ValueError(f"{path}, line {number}: the key {key!r} {reason}")
-        table[key] = value
-    return table
-
-
 def read_signal(name: str, path: str) -> np.ndarray:
     """A recording (N,) int16.
 
@@ -93,9 +76,10 @@ def read_signal(name: str, path: str) -> np.ndarray:
         ValueError: If it cannot be read, is not 16 kHz mono, empty or silent.
     """
     try:
-        wav, rate = soundfile.read(path, dtype="int16")
-    except (OSError, soundfile.LibsndfileError) as error:
-        raise ValueError(f"utterance {name}: cannot read {path}: {error}") from error
+        samples, rate = read_audio(path)
+    except ValueError as error:
+        raise ValueError(f"utterance {name}: {error}") from error
+    wav = np.clip(np.rint(samples * 32768), -32768, 32767).astype(np.int16)
     if rate != SAMPLE_RATE or wav.ndim != 1:
         raise ValueError(
             f"utterance {name}: {path} has {rate} Hz and shape {wav.shape}; expected "
@@ -107,30 +91,27 @@ def read_signal(name: str, path: str) -> np.ndarray:
 
 
 def read_times(path: Path, number: Mapping[str, int]) -> dict[str, list[list[float]]]:
-    """Rows `[end, phone number]` of a `phones.ctm`, by utterance; {} if not there.
+    """Read rows `[end, phone number]` of a `phones.ctm`, by utterance; {} without it.
 
     Raises:
-        ValueError: On a line that is not `utt 1 start duration PHONE`.
+        ValueError: On a line that is not `utt 1 start duration PHONE`, or a phone
+            outside of `number`.
     """
-    times: dict[str, list[list[float]]] = {}
     if not path.is_file():
-        return times
-    for line_number, line in enumerate(path.read_text().splitlines(), 1):
-        try:
-            name, _, start, duration, phone = line.split()
-            row = [float(start) + float(duration), float(number[phone])]
-        except (ValueError, KeyError) as error:
-            raise ValueError(
-                f"{path}, line {line_number}: {line!r} is not 'utt 1 start duration "
-                f"PHONE' ({error})"
-            ) from error
-        times.setdefault(name, []).append(row)
-    return times
+        return {}
+    alignments = read_ctm(path)
+    unknown = {p.phone for row in alignments.values() for p in row} - number.keys()
+    if unknown:
+        raise ValueError(f"{path}: unknown phones {sorted(unknown)}")
+    return {
+        name: [[p.start + p.duration, float(number[p.phone])] for p in row]
+        for name, row in alignments.items()
+    }
 
 
 def read_utterances(
     directory: Path, inventory: Sequence[str] = PHONES
-) -> list[Utterance]:
+) -> list[LabelledUtterance]:
     """All utterances of a data directory with `wav.scp`, `phones`, maybe `phones.ctm`.
 
     Raises:
@@ -155,7 +136,7 @@ def read_utterances(
             raise ValueError(f"utterance {name}: unknown phones {unknown}")
         timed = torch.tensor(times.get(name, [])).reshape(-1, 2)
         utterances.append(
-            Utterance(
+            LabelledUtterance(
                 name=name,
                 wav=read_signal(name, path),
                 phones=torch.tensor([number[phone] for phone in row]),
@@ -166,7 +147,9 @@ def read_utterances(
     return utterances
 
 
-def frame_phones(utterance: Utterance, n_frames: int, playback: float) -> Tensor:
+def frame_phones(
+    utterance: LabelledUtterance, n_frames: int, playback: float
+) -> Tensor:
     """The phone at the centre of each frame (T,), `UNKNOWN` beyond the last."""
     if len(utterance.ends) == 0:
         return torch.full((n_frames,), UNKNOWN)
@@ -177,7 +160,7 @@ def frame_phones(utterance: Utterance, n_frames: int, playback: float) -> Tensor
     return phones[index]
 
 
-def collate(utterances: Sequence[Utterance], playback: float = 1.0) -> Batch:
+def collate(utterances: Sequence[LabelledUtterance], playback: float = 1.0) -> Batch:
     """Normalize, play faster by `playback` (pitch and formants follow), pad."""
     wavs, frames = [], []
     for utterance in utterances:
@@ -202,8 +185,8 @@ def collate(utterances: Sequence[Utterance], playback: float = 1.0) -> Batch:
 
 
 def epoch_batches(
-    utterances: Sequence[Utterance], batch_size: int, seed: int
-) -> list[list[Utterance]]:
+    utterances: Sequence[LabelledUtterance], batch_size: int, seed: int
+) -> list[list[LabelledUtterance]]:
     """Batches of similar length in random order, a pure function of the seed.
 
     The utterances are shuffled, sorted by length within pools of 16 batches, cut, and

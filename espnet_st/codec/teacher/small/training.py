@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from espnet_st.codec.teacher.small.data import (
     PHONES,
-    Utterance,
+    LabelledUtterance,
     collate,
     epoch_batches,
     read_utterances,
@@ -131,7 +131,9 @@ class _Run:
         torch.save(state, partial)
         os.replace(partial, self.checkpoint)
 
-    def train(self, train: Sequence[Utterance], valid: Sequence[Utterance]) -> None:
+    def train(
+        self, train: Sequence[LabelledUtterance], valid: Sequence[LabelledUtterance]
+    ) -> None:
         """Take the steps that are left.
 
         Each is a function of the seed and its number, so that a resumed run equals an
@@ -159,7 +161,7 @@ class _Run:
                     if last:
                         return
 
-    def update(self, utterances: Sequence[Utterance]) -> float:
+    def update(self, utterances: Sequence[LabelledUtterance]) -> float:
         """One step; returns its loss."""
         config = self.config
         number = 1_000_003 * config.seed + self.step
@@ -179,7 +181,7 @@ class _Run:
         return loss.item()
 
     @torch.no_grad()
-    def validate(self, valid: Sequence[Utterance], train_loss: float) -> None:
+    def validate(self, valid: Sequence[LabelledUtterance], train_loss: float) -> None:
         """Add a row to the curve."""
         self.model.eval()
         losses, errors, phones = [], 0, 0
