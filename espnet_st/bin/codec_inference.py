@@ -5,13 +5,11 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from torch import Tensor
-
 from espnet_st.bin.options import codec_parser, parse_job
 from espnet_st.codes import CodesReader
 from espnet_st.data.corpus import read_corpus
 from espnet_st.inference.audio_coding import AudioCoding
-from espnet_st.inference.resynthesis import decode_set
+from espnet_st.inference.resynthesis import resynthesize_set
 
 
 def parse_layers(text: str) -> int:
@@ -40,18 +38,14 @@ def main(cmd: Sequence[str] | None = None) -> None:
     args, device = parse_job(parser, cmd)
     if args.segments and not args.wav_scp:
         parser.error("--segments takes --wav_scp")
-    codec = AudioCoding.from_pretrained(args.codec, device)
-    reader = CodesReader(args.codes_scp)
     originals = read_corpus(args.wav_scp, args.segments) if args.wav_scp else {}
-    lengths: dict[str, int] = {}
-
-    def codes_of(key: str) -> Tensor:
-        if key in originals:  # here, so that one that cannot be read is named
-            lengths[key] = originals[key].count_samples(codec.sample_rate)
-        return reader[key][: args.layers]
-
-    decode_set(
-        codec, list(reader), codes_of, args.output_dir, args.batch_size, lengths.get
+    resynthesize_set(
+        AudioCoding.from_pretrained(args.codec, device),
+        CodesReader(args.codes_scp),
+        args.output_dir,
+        args.batch_size,
+        args.layers,
+        originals,
     )
 
 

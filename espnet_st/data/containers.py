@@ -1,4 +1,4 @@
-"""Where the samples of an audio file are, as the header of the samples itself says.
+"""Finding where the samples of an audio file are, by the header of the samples.
 
 libsndfile takes a file that was cut for a shorter one. The outer header of a WAV file
 is no help: recorders in browsers write the size of the file there, and a program that
@@ -21,7 +21,7 @@ NIST = 1024
 
 
 class SampleData(NamedTuple):
-    """Where the samples of a file are.
+    """Says where the samples of a file are.
 
     Attributes:
         start: Their first byte.

@@ -20,7 +20,7 @@ Result = TypeVar("Result")
 
 
 class Utterance(NamedTuple):
-    """Where an utterance is.
+    """Says where an utterance is, and reads it.
 
     Attributes:
         source: File, pipe or archive, as `audio.read_audio` takes it.

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 
 class Segment(NamedTuple):
-    """A part of a recording, as a line of `segments` gives it.
+    """Names a part of a recording, as a line of `segments` does.
 
     Attributes:
         recording: Its key in `wav.scp`.
@@ -28,7 +28,7 @@ class Segment(NamedTuple):
 
 
 class TimedPhone(NamedTuple):
-    """A phone with its start and duration in seconds."""
+    """Times a phone: its start and duration in seconds."""
 
     start: float
     duration: float

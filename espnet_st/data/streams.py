@@ -41,7 +41,7 @@ def open_audio(source: str) -> Iterator[str | BinaryIO | _Entry]:
 
 
 class _Entry:
-    """An archive's entry as a file of its own, from `start` to `end`."""
+    """Shows an archive's entry, from `start` to `end`, as a file of its own."""
 
     def __init__(self, stream: BinaryIO, start: int, end: int) -> None:
         self.stream, self.start, self.end = stream, start, end

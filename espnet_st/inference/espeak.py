@@ -5,9 +5,7 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from espnet_st.checkpoints.official_symbols import (
-    WORD,
-)
+from espnet_st.checkpoints.official_symbols import WORD
 
 
 @cache

@@ -30,7 +30,7 @@ INPUTS = "job.inputs"
 
 
 class Job:
-    """A job's hold on its output directory; use it in a `with`.
+    """Holds an output directory for one job; use it in a `with`.
 
         with Job(output_dir, {"codec": model_digest(model)}) as job:
             for key in job.resume(inputs, done): ...
@@ -138,7 +138,7 @@ def _bytes_of(tensor: Tensor) -> np.ndarray:
 
 
 class Skipped:
-    """Items that a job could not do, by name and reason.
+    """Collects the items that a job could not do, by name and reason.
 
     Args:
         report: A file to write `name reason` lines to as well, from its beginning.

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 from tqdm import tqdm
 
+from espnet_st.codes import CodesReader
 from espnet_st.data.audio import write_wav
 from espnet_st.data.batching import batches
+from espnet_st.data.corpus import Utterance
 from espnet_st.data.kaldi import file_of_key
-from espnet_st.inference.jobs import Skipped
+from espnet_st.inference.jobs import Job, Skipped, model_digest, tensor_digest
 
 if TYPE_CHECKING:
     from espnet_st.inference.audio_coding import AudioCoding
@@ -79,3 +81,51 @@ def decode_set(
         "".join(f"{key} {paths[key]}\n" for key in made), encoding="utf-8"
     )
     skipped.finish(len(made))
+
+
+def resynthesize_set(
+    codec: AudioCoding,
+    reader: CodesReader,
+    output_dir: str | Path,
+    batch_size: int,
+    layers: int | None = None,
+    originals: Mapping[str, Utterance] | None = None,
+) -> None:
+    """Decode all codes of a reader into `output_dir`, as `decode_set` does.
+
+    Args:
+        codec: Decodes.
+        reader: Codes by utterance.
+        output_dir: Where files go.
+        batch_size: Utterances at once.
+        layers: How many of the first layers to decode; all by default.
+        originals: What was encoded, as far as it is known, to trim to its length at
+            the codec's rate, whatever its own rate is.
+
+    Raises:
+        ValueError: If another job works in `output_dir`, or it was begun with another
+            codec, number of layers or input.
+    """
+    known = originals or {}
+    lengths: dict[str, int] = {}
+
+    def codes_of(key: str) -> torch.Tensor:
+        if key in known:  # here, so that one that cannot be read is named
+            lengths[key] = known[key].count_samples(codec.sample_rate)
+        return reader[key][:layers]
+
+    def describe(key: str) -> str:
+        original = known[key].identity() if key in known else ""
+        try:
+            return f"{tensor_digest(reader[key][:layers])} {original}"
+        except ValueError:  # decoding will name it
+            return original
+
+    settings = {"codec": model_digest(codec.generator), "layers": layers or codec.n_q}
+    with Job(output_dir, settings) as job:
+        wavs = {key: file_of_key(job.output / "wav", key, ".wav") for key in reader}
+        job.resume(
+            {key: describe(key) for key in reader},
+            [key for key, wav in wavs.items() if wav.is_file()],
+        )
+        decode_set(codec, list(reader), codes_of, job.output, batch_size, lengths.get)

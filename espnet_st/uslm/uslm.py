@@ -49,7 +49,7 @@ class USLM(AbsTTS):
         ffn_size: Width of the feed-forward parts.
         dropout: Dropout rate.
         train: Which models there are: `"both"`, or `"ar"` or `"nar"` alone, to be
-            joined with the other by `bin.uslm_join`.
+            joined with the other by `bin.merge_uslm`.
         nar_stages: Layers that the NAR model learns from a batch, see `draw_stages`.
         nar_prompt: What it hears of the voice in training: a `"prefix"` of the
             utterance, another utterance of the `"speaker"` (data `voice`), or
@@ -291,7 +291,7 @@ class USLM(AbsTTS):
             if getattr(self, half) is None:
                 raise ValueError(
                     f"this USLM has no {half.upper()} model, it was trained without: "
-                    "join it with one (python -m espnet_st.bin.uslm_join)"
+                    "join it with one (python -m espnet_st.bin.merge_uslm)"
                 )
 
     def place(

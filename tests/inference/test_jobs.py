@@ -16,8 +16,9 @@ import soundfile
 import torch
 import yaml
 
+from espnet_st.bin.codec_inference import main as decode
 from espnet_st.bin.tokenize import main as tokenize
-from espnet_st.codes import CodesReader
+from espnet_st.codes import CodesReader, CodesWriter
 from espnet_st.inference.jobs import Job, model_digest, tensor_digest
 from espnet_st.inference.locks import LOCK, directory_lock, process_start
 
@@ -29,9 +30,8 @@ def wav_scp(tmp_path):
     """Three recordings of a second."""
     rng = np.random.default_rng(0)
     for key in "abc":
-        soundfile.write(
-            tmp_path / f"{key}.wav", 0.1 * rng.standard_normal(16000), 16000
-        )
+        wav = 0.1 * rng.standard_normal(16000)
+        soundfile.write(tmp_path / f"{key}.wav", wav, 16000)
     path = tmp_path / "wav.scp"
     path.write_text("".join(f"{key} {tmp_path}/{key}.wav\n" for key in "abc"))
     return path
@@ -102,9 +102,8 @@ def test_results_of_which_nothing_is_known_are_refused(exp, wav_scp, tmp_path):
 
 def test_of_two_jobs_at_once_one_is_refused(exp, wav_scp, tmp_path):
     out, go = tmp_path / "codes", tmp_path / "go"
-    slow = wav_scp.read_text().replace(
-        "a ", f"a until [ -e {go} ]; do sleep 0.02; done; cat "
-    )
+    wait = f"until [ -e {go} ]; do sleep 0.02; done"
+    slow = wav_scp.read_text().replace("a ", f"a {wait}; cat ")
     wav_scp.write_text(slow.replace("a.wav", "a.wav |", 1))
     made = command(exp, wav_scp, out)
     first = subprocess.Popen(
@@ -121,6 +120,23 @@ def test_of_two_jobs_at_once_one_is_refused(exp, wav_scp, tmp_path):
     tokenize(made)
     lines = (out / "codes.scp").read_text().splitlines()
     assert [line.split()[0] for line in lines] == ["a", "b", "c"]
+
+
+def test_decoding_refuses_other_codes_and_layers(exp, codec, wav_scp, tmp_path):
+    out, codes = tmp_path / "out", tmp_path / "codes"
+    tokenize(command(exp, wav_scp, codes))
+    made = ["--codec", str(exp), "--codes_scp", str(codes / "codes.scp")]
+    made += ["--output_dir", str(out)]
+    decode([*made, "--layers", "1"])
+    decode([*made, "--layers", "1", "--batch_size", "1"])
+    with pytest.raises(ValueError, match="was begun with layers 1, now 3: choose"):
+        decode(made)
+    with CodesWriter(tmp_path / "changed") as writer:
+        for key, one in CodesReader(codes / "codes.scp").items():
+            writer[key] = one if key != "b" else (one + 1) % 8
+    made[3] = str(tmp_path / "changed/codes.scp")
+    with pytest.raises(ValueError, match="has 1 results of other input, b for one"):
+        decode([*made, "--layers", "1"])
 
 
 def test_a_key_that_is_there_twice_is_refused(exp, wav_scp, tmp_path):
@@ -205,9 +221,8 @@ def test_of_many_that_find_a_stale_lock_one_takes_it(tmp_path):
     )
     context = multiprocessing.get_context("fork")
     start, won = context.Barrier(6), context.Queue()
-    takers = [
-        context.Process(target=take, args=(tmp_path, start, won)) for _ in range(6)
-    ]
+    arguments = (tmp_path, start, won)
+    takers = [context.Process(target=take, args=arguments) for _ in range(6)]
     for one in takers:
         one.start()
     found = [won.get(timeout=60) for _ in takers]
