@@ -13,9 +13,9 @@ PACKAGE = Path(__file__).resolve().parents[1] / "espnet_st"
 # three between which the models stand imports another of them.
 FLOORS = [
     {"config", "masks", "distributed", "lazy"},
+    {"data"},
     {"packed"},
     {"codes"},
-    {"data"},
     {"kernels"},
     {"codec"},
     {"uslm"},

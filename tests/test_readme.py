@@ -18,7 +18,7 @@ import pytest
 import soundfile
 
 from espnet_st.data.audio import read_audio
-from espnet_st.data.kaldi import read_index
+from espnet_st.data.kaldi import read_table
 from espnet_st.inference.decode_options import DEFAULTS
 from espnet_st.slmtokbench.scorers.pocketsphinx import PocketsphinxRecognizer
 from espnet_st.slmtokbench.scorers.recognizer import plain_words
@@ -60,7 +60,7 @@ def small(work):
     (work / "exp").mkdir()
     for name in ("codec", "uslm"):
         shutil.copy(SMALL / f"{name}.zip", work / f"exp/{name}_mini")
-    words = read_index(SMALL / "prompts/text")
+    words = read_table(SMALL / "prompts/text")
     prompts = {f"{SMALL}/prompts/{key}.flac": words[key] for key in words}
     return Trained(work, prompts, 0.55)
 
@@ -75,7 +75,7 @@ def recipe(work):
             pytest.skip(f"no {RECIPE}/exp/{name}: run egs2/mini/speechtok1/run.sh")
     (work / "exp").symlink_to((RECIPE / "exp").resolve())
     wavs, words = (
-        read_index(RECIPE / "dump/raw/test" / n) for n in ("wav.scp", "text")
+        read_table(RECIPE / "dump/raw/test" / n) for n in ("wav.scp", "text")
     )
     keys = sorted(wavs)[:: max(len(wavs) // PROMPTS, 1)][:PROMPTS]
     return Trained(work, {str(RECIPE / wavs[key]): words[key] for key in keys}, 0.3)

@@ -1,4 +1,4 @@
-"""Options that several command lines have."""
+"""Parsing the options that several command lines have."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def setup_logging(level: str = "INFO") -> None:
 
 
 def codec_parser(description: str) -> argparse.ArgumentParser:
-    """A parser with the options that all batch jobs of a codec have."""
+    """Make a parser with the options that all batch jobs of a codec have."""
     parser = argparse.ArgumentParser(
         description=description,
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
@@ -35,8 +35,14 @@ def codec_parser(description: str) -> argparse.ArgumentParser:
 def parse_job(
     parser: argparse.ArgumentParser, cmd: Sequence[str] | None
 ) -> tuple[argparse.Namespace, str]:
-    """Parse a job's options and start its log; gives them and the device."""
+    """Parse a job's options and start its log.
+
+    Returns:
+        The options, and the device to run on.
+    """
     args = parser.parse_args(cmd)
+    if args.ngpu and not torch.cuda.is_available():
+        parser.error(f"--ngpu {args.ngpu}: torch finds no GPU here; use --ngpu 0")
     setup_logging()
     logging.info("%s", vars(args))
     return args, pick_device(args.ngpu)

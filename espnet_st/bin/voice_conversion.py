@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 
 from espnet_st.bin.options import codec_parser, parse_job
-from espnet_st.data.kaldi import read_index
+from espnet_st.data.kaldi import read_table
 from espnet_st.inference.audio_coding import AudioCoding
 from espnet_st.inference.code_swapping import parse_layers
 from espnet_st.inference.text2speech import Text2Speech
@@ -49,7 +49,7 @@ def main(cmd: Sequence[str] | None = None) -> None:
     codec = AudioCoding.from_pretrained(args.codec, device)
     if args.method == "nar":
         tts = Text2Speech.from_pretrained(args.uslm, codec=codec, device=device)
-        convert = conversion_by_nar(tts, read_index(args.text) if args.text else {})
+        convert = conversion_by_nar(tts, read_table(args.text) if args.text else {})
     else:
         convert = conversion_by_swapping(parse_layers(args.layers, codec.n_q))
     convert_set(

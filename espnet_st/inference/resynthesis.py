@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 from torch import Tensor
 from tqdm import tqdm
 
+from espnet_st.codes import CodesReader
 from espnet_st.data.audio import write_wav
 from espnet_st.data.batching import batches
+from espnet_st.data.corpus import Utterance
+from espnet_st.data.kaldi import file_of_key
 from espnet_st.inference.audio_coding import AudioCoding
-from espnet_st.inference.jobs import Skipped
+from espnet_st.inference.jobs import Job, Skipped, model_digest, tensor_digest
 
 Value = TypeVar("Value")
 
@@ -44,7 +47,7 @@ def decode_set(
             all utterances first. By default `codes_of` tells.
     """
     output, skipped = Path(output_dir), Skipped()
-    paths = {key: output / "wav" / f"{key}.wav" for key in keys}
+    paths = {key: file_of_key(output / "wav", key, ".wav") for key in keys}
     frames_of = frames_of or (lambda key: codes_of(key).shape[-1])
     missing = [key for key, path in paths.items() if not path.is_file()]
     frames = _call_each(frames_of, missing, skipped)
@@ -94,3 +97,51 @@ def _decode_each(
     for key, one in codes.items():
         wavs |= _decode_each(codec, {key: one}, skipped)
     return wavs
+
+
+def resynthesize_set(
+    codec: AudioCoding,
+    reader: CodesReader,
+    output_dir: str | Path,
+    batch_size: int,
+    layers: int | None = None,
+    originals: Mapping[str, Utterance] | None = None,
+) -> None:
+    """Decode all codes of a reader into `output_dir`, as `decode_set` does.
+
+    Args:
+        codec: Decodes.
+        reader: Codes by utterance.
+        output_dir: Where files go.
+        batch_size: Utterances at once.
+        layers: How many of the first layers to decode; all by default.
+        originals: What was encoded, as far as it is known, to trim to its length at
+            the codec's rate, whatever its own rate is.
+
+    Raises:
+        ValueError: If another job works in `output_dir`, or it was begun with another
+            codec, number of layers or input.
+    """
+    known = originals or {}
+    lengths: dict[str, int] = {}
+
+    def codes_of(key: str) -> Tensor:
+        if key in known:  # here, so that one that cannot be read is named
+            lengths[key] = known[key].count_samples(codec.sample_rate)
+        return reader[key][:layers]
+
+    def describe(key: str) -> str:
+        original = known[key].identity() if key in known else ""
+        try:
+            return f"{tensor_digest(reader[key][:layers])} {original}"
+        except ValueError:  # decoding will name it
+            return original
+
+    settings = {"codec": model_digest(codec.generator), "layers": layers or codec.n_q}
+    with Job(output_dir, settings) as job:
+        wavs = {key: file_of_key(job.output / "wav", key, ".wav") for key in reader}
+        job.resume(
+            {key: describe(key) for key in reader},
+            [key for key, wav in wavs.items() if wav.is_file()],
+        )
+        decode_set(codec, list(reader), codes_of, job.output, batch_size, lengths.get)

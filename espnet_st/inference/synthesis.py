@@ -15,7 +15,7 @@ from tqdm import tqdm
 from espnet_st.codes import CodesReader, CodesWriter
 from espnet_st.data.audio import write_wav
 from espnet_st.data.batching import batches
-from espnet_st.data.kaldi import read_index
+from espnet_st.data.kaldi import file_of_key, read_table
 from espnet_st.inference.jobs import Skipped
 from espnet_st.inference.requests import TRUNCATED, Request, ended_at_once
 from espnet_st.inference.text2speech import Text2Speech
@@ -52,7 +52,7 @@ class Inputs:
                 raise ValueError(f"data {triple!r}: expected one of {known}")
             self.paths[name] = path
             self.tables[name] = (
-                CodesReader(path) if kind == "kaldi_ark" else read_index(path)
+                CodesReader(path) if kind == "kaldi_ark" else read_table(path)
             )
         if "text" not in self.paths:
             raise ValueError(
@@ -150,10 +150,11 @@ def synthesize_set(
     """
     output = Path(output_dir)
     names = list(inputs.tables["text"]) if names is None else names
+    wavs = {name: file_of_key(output / "wav", name, ".wav") for name in names}
     start, seconds = time.perf_counter(), 0.0
     with CodesWriter(output) as writer:
         skipped = Skipped(output / "skipped.txt")
-        there = {n for n in writer.done if (output / "wav" / f"{n}.wav").is_file()}
+        there = {n for n, wav in wavs.items() if n in writer.done and wav.is_file()}
         todo = [name for name in names if name not in there]
         requests = read_requests(tts, inputs, todo, skipped)
         progress = tqdm(
@@ -166,7 +167,7 @@ def synthesize_set(
             done = synthesize_batch(tts, inputs, batch, skipped)
             codes = [result.codes for result in done.values()]
             for name, wav in zip(done, tts.codec.decode_batch(codes), strict=True):
-                write_wav(output / "wav" / f"{name}.wav", wav, tts.fs)
+                write_wav(wavs[name], wav, tts.fs)
                 if name not in writer.done:
                     writer[name] = done[name].codes
                 seconds += len(wav) / tts.fs
@@ -176,7 +177,7 @@ def synthesize_set(
                 progress.set_postfix(rtf=f"{factor:.3f}")
         progress.close()
     kept = sorted(name for name in names if name not in skipped.reasons)
-    lines = [f"{name} {output / 'wav' / name}.wav\n" for name in kept]
+    lines = [f"{name} {wavs[name]}\n" for name in kept]
     (output / "wav.scp").write_text("".join(lines), encoding="utf-8")
     if seconds:
         logging.info("%.1f s of speech, real-time factor %.3f", seconds, factor)

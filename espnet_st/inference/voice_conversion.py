@@ -12,7 +12,7 @@ from pathlib import Path
 from torch import Tensor
 
 from espnet_st.codes import CodesReader
-from espnet_st.data.kaldi import read_index
+from espnet_st.data.kaldi import read_table
 from espnet_st.inference.audio_coding import AudioCoding
 from espnet_st.inference.code_swapping import swap_layers
 from espnet_st.inference.resynthesis import decode_set
@@ -76,7 +76,7 @@ def convert_set(
         batch_size: Utterances converted, decoded and written at once.
     """
     reader = CodesReader(codes_scp)
-    references = read_index(utt2ref)
+    references = read_table(utt2ref)
 
     def read(key: str) -> tuple[Tensor, Tensor]:
         pair = key, references[key]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from espnet_st.data.kaldi import read_table, read_wav_scp
+from espnet_st.data.kaldi import read_table
 from espnet_st.slmtokbench.recipe import Recipe
 from espnet_st.slmtokbench.scorers.base import (
     QUALITY,
@@ -147,6 +147,11 @@ def _conversions(system: System, recipe: Recipe, n_q: int) -> list[Condition]:
     ]
 
 
+def read_sources(wav_scp: Path) -> dict[str, Path]:
+    """Read what `data.audio` is to read for each key of a `wav.scp`."""
+    return {key: Path(source) for key, source in read_table(wav_scp).items()}
+
+
 def condition_items(
     condition: Condition, keys: list[str], originals: Mapping[str, Path]
 ) -> tuple[tuple[Item, ...], dict[str, str]]:
@@ -165,7 +170,7 @@ def condition_items(
     """
     if not condition.wav_scp.is_file():
         raise NotScored(f"no {condition.wav_scp}; stage {condition.stage} makes it")
-    wavs = read_wav_scp(condition.wav_scp)
+    wavs = read_sources(condition.wav_scp)
     texts = read_table(condition.text) if condition.text is not None else {}
     items, missing = [], {}
     for key in keys:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from espnet_st.data.kaldi import read_table, read_wav_scp
+from espnet_st.data.kaldi import read_table
 from espnet_st.slmtokbench.aggregate import (
     contrast_with_others,
     first_scored,
@@ -16,7 +16,7 @@ from espnet_st.slmtokbench.aggregate import (
     word_error_difference,
     word_errors,
 )
-from espnet_st.slmtokbench.conditions import Condition
+from espnet_st.slmtokbench.conditions import Condition, read_sources
 from espnet_st.slmtokbench.config import BenchmarkConfig
 from espnet_st.slmtokbench.recipe import Recipe
 from espnet_st.slmtokbench.samples import condition_sample, sample_keys
@@ -120,7 +120,7 @@ class SpeechFigures:
         """Compute the ground truth as a line of a table, on that table's utterances."""
         config = self.config
         if kind == "resynthesis":
-            originals = read_wav_scp(self.recipe.test_dir / "wav.scp")
+            originals = read_sources(self.recipe.test_dir / "wav.scp")
             keys = set(sample_keys(originals, config.max_utterances, config.seed))
         else:
             keys = {

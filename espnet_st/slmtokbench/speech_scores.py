@@ -6,7 +6,6 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from espnet_st.data.kaldi import read_wav_scp
 from espnet_st.slmtokbench.aggregate import Scores
 from espnet_st.slmtokbench.cache import ScoreCache
 from espnet_st.slmtokbench.conditions import (
@@ -14,6 +13,7 @@ from espnet_st.slmtokbench.conditions import (
     Condition,
     condition_items,
     list_conditions,
+    read_sources,
 )
 from espnet_st.slmtokbench.config import BenchmarkConfig
 from espnet_st.slmtokbench.recipe import Recipe
@@ -61,7 +61,7 @@ def score_speech(
         ValueError: There is no test set.
     """
     conditions = list_conditions(recipe, n_q)
-    originals = read_wav_scp(recipe.test_dir / "wav.scp")
+    originals = read_sources(recipe.test_dir / "wav.scp")
     samples = {c.key: condition_sample(c, config) for c in conditions[1:]}
     resynthesis = sample_keys(originals, config.max_utterances, config.seed)
     compared = set(sample_keys(resynthesis, config.quality_utterances, config.seed))

@@ -1,8 +1,9 @@
 import shutil
 
 import pytest
-from data_dir import read_table
 from make_pairs import pick, prompts, references
+
+from espnet_st.data.kaldi import read_table
 
 
 @pytest.fixture

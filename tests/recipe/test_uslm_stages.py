@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from data_dir import write_table
 
 from espnet_st.codes import CodesWriter
+from espnet_st.data.kaldi import write_table
 from espnet_st.inference.decode_defaults import read_defaults
 
 pytestmark = pytest.mark.smoke  # six processes that import ESPnet

@@ -23,7 +23,7 @@ from espnet_st.checkpoints.loading import (
 from espnet_st.checkpoints.sources import DECODE
 from espnet_st.checkpoints.uslm_release import TTS
 from espnet_st.data.audio import read_audio
-from espnet_st.data.kaldi import read_index
+from espnet_st.data.kaldi import read_table
 
 KEPT = {
     "codec": ("codec", "codec_conf"),
@@ -72,8 +72,8 @@ def write_prompts(raw: Path, output: Path, each: int = 3, seconds: float = 2.0) 
         each: How many recordings of a voice.
         seconds: The shortest recording to take.
     """
-    wavs, text = read_index(raw / "wav.scp"), read_index(raw / "text")
-    voices = read_index(raw / "utt2spk")
+    wavs, text = read_table(raw / "wav.scp"), read_table(raw / "text")
+    voices = read_table(raw / "utt2spk")
     output.mkdir(exist_ok=True)
     lines, counts = [], dict.fromkeys(voices.values(), 0)
     for key in sorted(wavs):

@@ -18,7 +18,7 @@ from measure import alternate, table
 from torch.nn.utils.rnn import pad_sequence
 
 from espnet_st.codes import CodesReader, pad_codes, to_feats
-from espnet_st.data.kaldi import read_index
+from espnet_st.data.kaldi import read_table
 from espnet_st.inference.text2speech import Text2Speech
 from espnet_st.uslm.ar import AutoregressiveModel
 from espnet_st.uslm.decoding.continuation import Continuation
@@ -133,7 +133,7 @@ def nar_layers(args: argparse.Namespace, nars: dict[str, torch.nn.Module]) -> No
 
 def trained(args: argparse.Namespace) -> None:
     """Print losses and accuracies of a trained model in each width of weights."""
-    texts = read_index(f"{args.data_dir}/text")
+    texts = read_table(f"{args.data_dir}/text")
     reader = CodesReader(f"{args.data_dir}/codes.scp")
     names = sorted(set(texts) & set(reader))[: args.utterances]
     stats = {}

@@ -11,8 +11,8 @@ import numpy as np
 import soundfile
 
 from espnet_st.codes import CodesReader
-from espnet_st.data.kaldi import read_table, read_wav_scp
-from espnet_st.slmtokbench.conditions import Condition
+from espnet_st.data.kaldi import read_table
+from espnet_st.slmtokbench.conditions import Condition, read_sources
 from espnet_st.slmtokbench.config import BenchmarkConfig
 from espnet_st.slmtokbench.report.curves import Curves, read_curves
 from espnet_st.slmtokbench.report.page import Card
@@ -50,7 +50,7 @@ def shown_utterances(
     shared: set[str] | None = None
     for condition in conditions:
         if condition.kind == kind and condition.wav_scp.is_file():
-            keys = set(read_wav_scp(condition.wav_scp))
+            keys = set(read_sources(condition.wav_scp))
             shared = keys if shared is None else shared & keys
     keys = sorted(shared or ())
     return sorted(random.Random(seed).sample(keys, min(count, len(keys))))
@@ -81,7 +81,7 @@ def player_cards(
     played = {label: by_key[key] for label, key in beside.items() if key in by_key}
     played |= {player_label(c): c for c in conditions if c.kind == kind}
     wavs = {
-        label: read_wav_scp(condition.wav_scp)
+        label: read_sources(condition.wav_scp)
         for label, condition in played.items()
         if condition.wav_scp.is_file()
     }
@@ -107,7 +107,7 @@ def draw_spectrograms(
             condition.kind in ("original", "resynthesis")
             and condition.wav_scp.is_file()
         ):
-            scp = read_wav_scp(condition.wav_scp)
+            scp = read_sources(condition.wav_scp)
             if keys[0] in scp:
                 files[player_label(condition)] = scp[keys[0]]
     # All on the scale of the first, the original.

@@ -21,6 +21,9 @@ RECOGNIZER, SPEAKER, QUALITY = "recognizer", "speaker", "quality"
 SCORERS: dict[str, type[Scorer]] = {}
 """Scorers by name; filled as their modules are imported, see `registry`."""
 
+SAMPLE_RATE = 16000
+"""Hz at which speech is scored, whatever it comes at."""
+
 
 class NotScored(Exception):
     """Say why a scorer cannot run here. The message is what the tables show."""

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from espnet_st.data.kaldi import Segment
+from espnet_st.data.kaldi import TimedPhone
 from espnet_st.slmtokbench.tokens.pnmi import CodePhoneCounts
 
 
@@ -66,7 +66,7 @@ def _with_one(rows: Tensor) -> Tensor:
 def probe_layer(
     features: Mapping[str, Tensor],
     codes: Mapping[str, np.ndarray],
-    alignments: Mapping[str, list[Segment]],
+    alignments: Mapping[str, list[TimedPhone]],
     utt2spk: Mapping[str, str],
     n_clusters: int,
     frame_rate: float,

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from espnet_st.data.kaldi import Segment
+from espnet_st.data.kaldi import TimedPhone
 
 
 def frame_phones(
-    segments: Sequence[Segment], n_frames: int, frame_rate: float
+    segments: Sequence[TimedPhone], n_frames: int, frame_rate: float
 ) -> list[str | None]:
     """The phone that fills most of each frame.
 
@@ -55,7 +55,7 @@ class CodePhoneCounts:
     def count(
         cls,
         codes: Mapping[str, Sequence[int]],
-        alignments: Mapping[str, Sequence[Segment]],
+        alignments: Mapping[str, Sequence[TimedPhone]],
         codebook_size: int,
         frame_rate: float,
         utterances: Iterable[str] | None = None,

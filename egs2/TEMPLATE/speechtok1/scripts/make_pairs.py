@@ -12,7 +12,9 @@ import logging
 import sys
 from pathlib import Path
 
-from data_dir import exit_code, read_data_dir, read_table, write_table
+from data_dir import exit_code, read_data_dir
+
+from espnet_st.data.kaldi import read_table, write_table
 
 PROMPT_SECONDS = 3.0  # paper, section 4.4
 

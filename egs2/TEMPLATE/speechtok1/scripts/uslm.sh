@@ -54,7 +54,7 @@ train_lm() {
     if [ "${uslm_apart}" = true ]; then
         fit_lm "${name} AR" "${exp}_ar" --tts_conf train=ar ${ar_args}
         fit_lm "${name} NAR" "${exp}_nar" --tts_conf train=nar ${nar_args}
-        "${python}" -m espnet_st.bin.uslm_join --ar "${exp}_ar" --nar "${exp}_nar" \
+        "${python}" -m espnet_st.bin.merge_uslm --ar "${exp}_ar" --nar "${exp}_nar" \
             --output_dir "${exp}"
     else
         fit_lm "${name}" "${exp}"

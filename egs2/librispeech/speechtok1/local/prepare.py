@@ -11,7 +11,9 @@ import logging
 import sys
 from pathlib import Path
 
-from data_dir import exit_code, spk2utt, write_table
+from data_dir import exit_code, spk2utt
+
+from espnet_st.data.kaldi import write_table
 
 
 def find_audio(corpus: Path, parts: list[str]) -> dict[str, Path]:
