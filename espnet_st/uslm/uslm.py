@@ -51,7 +51,7 @@ class USLM(AbsTTS):
         ffn_size: Width of the feed-forward parts.
         dropout: Dropout rate.
         train: Which models there are: `"both"`, or `"ar"` or `"nar"` alone, to be
-            merged with the other by `bin.uslm_join`.
+            merged with the other by `bin.merge_uslm`.
         nar_stages: Layers that the NAR model learns from a batch, see `draw_stages`.
         nar_prompt: Its prompt in training: a `"prefix"` of the utterance, another
             utterance of the `"speaker"` (data `voice`), or `"none"`, as in the release;
@@ -317,7 +317,7 @@ class USLM(AbsTTS):
             if getattr(self, half) is None:
                 raise ValueError(
                     f"this USLM has no {half.upper()} model, it was trained without: "
-                    "join it with one (python -m espnet_st.bin.uslm_join)"
+                    "join it with one (python -m espnet_st.bin.merge_uslm)"
                 )
 
     def text_positions(
