@@ -109,7 +109,7 @@ def module_name(path):
 def test_no_modules_import_each_other_in_a_circle():
     names = {module_name(path): path for path in FILES if path.parent != PACKAGE}
     names |= {module_name(path): path for path in PACKAGE.glob("[!_]*.py")}
-    wants = {
+    imported = {
         name: sorted({module for module, _ in imports(path)} & names.keys())
         for name, path in names.items()
     }
@@ -119,7 +119,7 @@ def test_no_modules_import_each_other_in_a_circle():
         if name in trail:
             circles.append(" -> ".join([*trail[trail.index(name) :], name]))
         elif name not in finished:
-            for other in wants[name]:
+            for other in imported[name]:
                 walk(other, [*trail, name])
             finished.add(name)
 

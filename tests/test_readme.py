@@ -35,7 +35,7 @@ ANY_WORDS = "Words of the prompt"
 
 
 def snippets():
-    """The fenced Python blocks of the README, by the class that each imports from us."""
+    """The fenced Python blocks of the README, by the class that they import."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     blocks = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     return {re.search(r"^from espnet_st import (\w+)$", b, re.M)[1]: b for b in blocks}
@@ -120,8 +120,8 @@ def test_the_codec_does_what_the_snippet_says(trained, recognizer, monkeypatch):
         exec(snippets()["AudioCoding"], names)
         assert names["codes"].shape[0] == 8 and names["codec"].frame_rate == 50
         for form in errors:
-            heard = recognizer.recognize(names[form].numpy())
-            errors[form] += count_errors(words.split(), heard.split())
+            recognized = recognizer.recognize(names[form].numpy())
+            errors[form] += count_errors(words.split(), recognized.split())
     rates = {form: one.total / one.words for form, one in errors.items()}
     assert rates["wav"] < 0.3 and rates["content"] < 0.4, rates
 
@@ -145,8 +145,8 @@ def test_the_call_speaks_in_the_voices_of_many_prompts(
             silent.append(prompt)
             continue
         assert not names["out"]["truncated"]
-        heard = recognizer.recognize(names["out"]["wav"].numpy())
-        errors += count_errors(text.split(), heard.split())
+        recognized = recognizer.recognize(names["out"]["wav"].numpy())
+        errors += count_errors(text.split(), recognized.split())
     assert len(silent) <= len(trained.prompts) // 12, silent
     assert errors.total / errors.words < trained.word_errors, errors
 
@@ -157,8 +157,8 @@ def test_without_the_models_defaults_the_call_would_fail(trained, monkeypatch):
     code = snippets()["Text2Speech"]
     tts = 'codec="exp/codec_mini"'
     assert code.count(tts) == 1
-    given = ", ".join(f"{name}={value!r}" for name, value in DEFAULTS.items())
-    code = code.replace(tts, f"{tts}, {given}")
+    options = ", ".join(f"{name}={value!r}" for name, value in DEFAULTS.items())
+    code = code.replace(tts, f"{tts}, {options}")
     advice = []
     for prompt, words in trained.prompts.items():
         trained.take(prompt)

@@ -50,13 +50,13 @@ export OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 if [ "${fast}" = true ]; then
     exec python3 -m pytest -q -m "not smoke" --durations 15 tests "$@"
 fi
-# The end-to-end run beside the rest; what it says comes last.
-said=$(mktemp)
-trap 'rm -f "${said}"' EXIT
-python3 -m pytest -q -m smoke tests "$@" >"${said}" 2>&1 &
+# The end-to-end run beside the rest; its output comes last.
+output=$(mktemp)
+trap 'rm -f "${output}"' EXIT
+python3 -m pytest -q -m smoke tests "$@" >"${output}" 2>&1 &
 smoke=$!
 rest=0
 python3 -m pytest -q -m "not smoke" --durations 15 tests "$@" || rest=$?
 wait "${smoke}" || rest=$?
-cat "${said}"
+cat "${output}"
 exit "${rest}"

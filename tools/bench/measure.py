@@ -47,10 +47,10 @@ def alternate(
             start = _now()
             results[name] = function()
             if repetition >= 0:
-                clock, busy, stolen, wanted = (
+                clock, busy, stolen, busy_ticks = (
                     after - before for after, before in zip(_now(), start)
                 )
-                taken[name].append(Timing(clock, busy, stolen / max(wanted, 1)))
+                taken[name].append(Timing(clock, busy, stolen / max(busy_ticks, 1)))
     medians = {
         name: Timing(*map(statistics.median, zip(*each)))
         for name, each in taken.items()
