@@ -1,5 +1,8 @@
 """Streaming: the same codes and samples as off line, and refusals."""
 
+import pickle
+from copy import deepcopy
+
 import pytest
 import torch
 import yaml
@@ -93,6 +96,16 @@ def test_latency_is_one_frame(codec):
     codes = stream.encode(torch.randn(1))
     assert codes.shape == (3, 1)
     assert stream.decode(codes).shape == (40,)
+
+
+def test_a_copied_stream_goes_on_from_where_it_was(codec):
+    wav = torch.randn(3000)
+    stream = codec.stream()
+    found = [stream.encode(wav[:1111])]
+    copies = [stream, deepcopy(stream), pickle.loads(pickle.dumps(stream))]
+    rest = [one.encode(wav[1111:], is_last=True) for one in copies]
+    for codes in rest:
+        assert torch.equal(torch.cat([*found, codes], 1), codec.encode(wav))
 
 
 def test_streams_do_not_mix(codec):

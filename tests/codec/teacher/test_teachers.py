@@ -102,8 +102,8 @@ def test_frozen_without_gradient_always_evaluating():
 
 def test_normalization_is_per_utterance_and_as_the_extractors(directory):
     extractor = transformers.Wav2Vec2FeatureExtractor(do_normalize=True)
-    wanted = extractor(WAV[0].numpy(), sampling_rate=16000)["input_values"][0]
-    assert np.allclose(normalize_waveform(WAV)[0].numpy(), wanted, atol=1e-5)
+    expected = extractor(WAV[0].numpy(), sampling_rate=16000)["input_values"][0]
+    assert np.allclose(normalize_waveform(WAV)[0].numpy(), expected, atol=1e-5)
     teacher = build_teacher(str(directory))
     assert teacher.backbone.epsilon == 1e-7
     louder = torch.stack([WAV[0], 0.1 * WAV[1] + 0.2])
@@ -261,7 +261,7 @@ def test_a_codec_of_24_khz_can_be_taught(directory):
     assert distillation.teacher.sample_rate == 24000
 
 
-def test_24_khz_is_heard_as_16_khz_is_frame_by_frame():
+def test_24_khz_gives_the_features_of_16_khz_frame_by_frame():
     # Half a second of each of two tones: the features change where the sound does.
     def sound(rate):
         time = torch.arange(rate) / rate
