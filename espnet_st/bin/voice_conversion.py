@@ -19,16 +19,14 @@ from espnet_st.inference.voice_conversion import (
 
 def get_parser() -> argparse.ArgumentParser:
     """Make the parser of the command."""
-    parser = codec_parser(
-        "Speak layer 1 of each utterance in the voice of its reference."
-    )
+    parser = codec_parser("Speak each utterance in the voice of its reference.")
     parser.add_argument("--codes_scp", required=True, help="codes of all utterances")
     parser.add_argument("--utt2ref", required=True, help="source and reference ids")
     parser.add_argument(
         "--method",
         choices=("swap", "nar"),
         default="swap",
-        help="take layers of the reference, or let the NAR model of --uslm predict them",
+        help="take layers of the reference, or predict them by the NAR model of --uslm",
     )
     parser.add_argument(
         "--layers",

@@ -29,7 +29,8 @@ def phonemes(text: str) -> list[str]:
     """Convert English text to phonemes and punctuation, with `_` between words.
 
     The phonemes are espeak-ng's of American English, without stress. A phoneme is a
-    token, and so is each mark that is no letter. Source: 0nutation/USLM, `data/tokenizer.py`.
+    token, and so is each mark that is no letter. Source: 0nutation/USLM,
+    `data/tokenizer.py`.
     """
     backend, separator = _load_espeak()
     line = backend.phonemize([text.strip()], separator=separator, strip=True)[0]

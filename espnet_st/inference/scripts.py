@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import unicodedata
 
+ANY_SCRIPT = {"LATIN", "MODIFIER LETTER", "COMBINING", "VARIATION SELECTOR"}
 EAST_ASIAN = {"CJK", "IDEOGRAPHIC"}
 SCRIPTS = {
     "pyopenjtalk": EAST_ASIAN | {"HIRAGANA", "KATAKANA", "GREEK", "CYRILLIC"},
@@ -31,11 +32,11 @@ def known_scripts(g2p: str | None) -> set[str] | None:
     found = [
         scripts for name, scripts in SCRIPTS.items() if (g2p or "").startswith(name)
     ]
-    return {"LATIN", "MODIFIER LETTER"}.union(*found) if found else None
+    return ANY_SCRIPT.union(*found) if found else None
 
 
 def foreign_characters(text: str, g2p: str | None) -> list[str]:
-    """Find the letters and digits of a text that a G2P does not read.
+    """Find the letters, their marks and digits of a text that a G2P does not read.
 
     Args:
         text: What the G2P is to read.
@@ -51,11 +52,11 @@ def foreign_characters(text: str, g2p: str | None) -> list[str]:
 
 
 def _is_known(character: str, known: set[str]) -> bool:
-    """Tell whether a character is of these scripts, or neither letter nor digit."""
+    """Tell whether a character is of these scripts, or no letter, mark or digit."""
     # Ligatures, full-width forms and the like stand for characters of a script.
     for one in unicodedata.normalize("NFKC", character):
-        is_written = one.isalpha() or one.isdecimal()
-        if is_written and not one.isascii():
+        is_mark = unicodedata.category(one).startswith("M")
+        if not one.isascii() and (one.isalpha() or one.isdecimal() or is_mark):
             name = unicodedata.name(one, "")
             if not any(script in name for script in known):
                 return False

@@ -60,6 +60,15 @@ def is_punctuation(token: str) -> bool:
     return all(unicodedata.category(one).startswith("P") for one in marks)
 
 
+def single_spaces(tokens: list[str]) -> list[str]:
+    """Leave out `<space>` at both ends of a text, and after another one."""
+    kept: list[str] = []
+    for token in tokens:
+        if token != "<space>" or kept[-1:] not in ([], ["<space>"]):
+            kept.append(token)
+    return kept[:-1] if kept[-1:] == ["<space>"] else kept
+
+
 class TextTokens:
     """Converter from text to token ids.
 
@@ -126,7 +135,10 @@ class TextTokens:
         cleaned = "".join(one for one in cleaned if one not in foreign)
         tokens = self.tokenizer.text2tokens(cleaned) if cleaned.strip() else []
         known = self.converter.token2id
-        return [t for t in tokens if t in known or not is_punctuation(t)], foreign
+        kept = [t for t in tokens if t in known or not is_punctuation(t)]
+        if foreign or len(kept) < len(tokens):
+            kept = single_spaces(kept)
+        return kept, foreign
 
     def _report_foreign(self, text: str, foreign: list[str]) -> None:
         """Warn of letters that the G2P does not read."""

@@ -1,8 +1,8 @@
 """ESPnet's TTS task, for runs of the USLM in several processes, killed and resumed.
 
-ESPnet itself sees to the following, and tests hold it: the order of the data and all random numbers
-depend on the epoch alone, so that a resumed run repeats the epoch in which it was
-killed; a step whose gradient is not finite changes no weight.
+ESPnet itself sees to the following, and tests hold it: the order of the data and all
+random numbers depend on the epoch alone, so that a resumed run repeats the epoch in
+which it was killed; a step whose gradient is not finite changes no weight.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class USLMModel(ESPnetTTSModel):
         speech_lengths: Tensor,
         **batch: Any,
     ) -> tuple[Tensor, dict[str, Tensor], Tensor]:
-        """Compute the loss of texts (B, S) and codes (B, T, n_q), see `USLM.forward`."""
+        """Compute the loss of texts (B, S) and codes (B, T, n_q); see `USLM`."""
         return self.tts(text, text_lengths, speech, speech_lengths, **batch)
 
 

@@ -8,6 +8,11 @@ from tiny_uslm import HOP, StandIn, save_uslm
 from espnet_st.bin import voice_conversion
 from espnet_st.codes import CodesWriter
 from espnet_st.inference.text2speech import Text2Speech
+from espnet_st.inference.voice_conversion import (
+    conversion_by_nar,
+    conversion_by_swapping,
+    convert_set,
+)
 from espnet_st.uslm.decoding.prompts import Prompt
 
 
@@ -98,3 +103,53 @@ def test_conversion_takes_the_nar_model_only(tiny):
     )
     with pytest.raises(ValueError, match="has no NAR model"):
         tiny.build(train="ar").synthesizer.convert_voices(*given)
+
+
+def test_a_killed_conversion_loses_one_batch_at_most(tmp_path, monkeypatch):
+    tts = Text2Speech.from_pretrained(save_uslm(tmp_path / "exp"), codec=StandIn())
+    keys, predicted = [f"u{index}" for index in range(6)], []
+    with CodesWriter(tmp_path / "codes") as writer:
+        for index, key in enumerate(keys):
+            writer[key] = torch.full((4, 3 + index), index)
+    (tmp_path / "utt2ref").write_text("".join(f"{key} u0\n" for key in keys))
+    by_nar = conversion_by_nar(tts, {})
+
+    def convert(source, reference, *codes):
+        predicted.append(source)
+        return by_nar(source, reference, *codes)
+
+    class Killed(StandIn):
+        """Dies when it is to decode its third batch."""
+
+        def decode_batch(self, codes):
+            if len(predicted) > 4:
+                raise KeyboardInterrupt
+            return super().decode_batch(codes)
+
+    def run(codec):
+        scp, utt2ref = tmp_path / "codes/codes.scp", tmp_path / "utt2ref"
+        convert_set(codec, scp, utt2ref, tmp_path / "out", convert, 2)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(Killed())
+    assert predicted == keys[::-1]  # the longest first, two by two
+    written = {path.stem: path.stat().st_mtime_ns for path in tmp_path.glob("out/*/*")}
+    assert sorted(written) == keys[2:]
+    predicted.clear()
+    run(StandIn())
+    assert predicted == ["u1", "u0"]
+    assert all(
+        (tmp_path / f"out/wav/{key}.wav").stat().st_mtime_ns == when
+        for key, when in written.items()
+    )
+    lines = (tmp_path / "out/wav.scp").read_text().splitlines()
+    assert [line.split()[0] for line in lines] == keys
+
+
+def test_progress_of_a_conversion_is_shown(tmp_path, capsys):
+    with CodesWriter(tmp_path / "codes") as writer:
+        writer["a"], writer["b"] = torch.ones(4, 5).long(), torch.ones(4, 3).long()
+    (tmp_path / "utt2ref").write_text("a b\nb a\n")
+    scp, convert = tmp_path / "codes/codes.scp", conversion_by_swapping(4)
+    convert_set(StandIn(), scp, tmp_path / "utt2ref", tmp_path / "out", convert, 1)
+    assert "2/2" in capsys.readouterr().err
