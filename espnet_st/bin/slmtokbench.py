@@ -54,8 +54,8 @@ def get_parser() -> argparse.ArgumentParser:
 def read_settings(args: argparse.Namespace) -> BenchmarkConfig:
     """Read the configuration, with the command line's settings over it."""
     config = load_config(args.config) if args.config else BenchmarkConfig()
-    given = {name: getattr(args, name) for name in all_options()}
-    values = {k: yaml.safe_load(v) for k, v in given.items() if v is not None}
+    options = {name: getattr(args, name) for name in all_options()}
+    values = {k: yaml.safe_load(v) for k, v in options.items() if v is not None}
     return override(config, values)
 
 

@@ -29,6 +29,7 @@ def main(cmd: Sequence[str] | None = None) -> None:
     args = parse_options(cmd)
     setup_logging(args.log_level)
     logging.info("%s", vars(args))
+    device = pick_device(args.ngpu)
     decoding = read_decoding(args)
     inputs = Inputs(args.data_path_and_name_and_type)
     source = dict(model_tag=args.uslm, model_file=args.model_file)
@@ -37,7 +38,7 @@ def main(cmd: Sequence[str] | None = None) -> None:
     tts = Text2Speech.from_pretrained(
         **source,
         codec=args.codec,
-        device=pick_device(args.ngpu),
+        device=device,
         dtype=args.dtype,
         seed=args.seed,
         max_tokens=args.max_tokens,

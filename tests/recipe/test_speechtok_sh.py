@@ -213,6 +213,17 @@ def test_made_resumes_skips_and_starts_anew(helper, tmp_path):
     assert not (tmp_path / "out/half").exists()
 
 
+def test_what_depends_on_a_model_trained_elsewhere_sees_it_change(helper, tmp_path):
+    (tmp_path / "codec").mkdir()
+    (tmp_path / "codec/model.pt").write_text("1")
+    state = 'model_state codec ""'
+    code, before = helper(state)
+    assert code == 0 and "model.pt 1 " in before and helper(state)[1] == before
+    (tmp_path / "codec/model.pt").write_text("22")
+    assert helper(state)[1] != before
+    assert helper("model_state codec conf/x.yaml")[1] == "codec/latest.pth"
+
+
 def test_gather_names_the_part_that_is_missing(helper, tmp_path):
     (tmp_path / "out/1").mkdir(parents=True)
     (tmp_path / "out/1/wav.scp").write_text("a x\n")

@@ -119,12 +119,12 @@ def plot_phones_given_codes(tables: Mapping[str, CodePhoneCounts], path: Path) -
         1, len(tables), figsize=(5.5 * len(tables), 5.5), squeeze=False
     )
     for axis, (title, table) in zip(axes[0], tables.items()):
-        given = table.given_code()
+        share = table.phones_by_code()
         used = table.counts.sum(axis=0) > 0
-        commonest = np.where(used, given.argmax(axis=0), len(table.phones))
-        order = np.lexsort((-given.max(axis=0), commonest))
+        commonest = np.where(used, share.argmax(axis=0), len(table.phones))
+        order = np.lexsort((-share.max(axis=0), commonest))
         axis.imshow(
-            given[:, order], aspect="auto", cmap="Blues", vmin=0, vmax=1,
+            share[:, order], aspect="auto", cmap="Blues", vmin=0, vmax=1,
             interpolation="nearest",
         )  # fmt: skip
         axis.set_yticks(range(len(table.phones)), table.phones, fontsize=6)

@@ -68,7 +68,7 @@ def voice_contrast(
 
     Returns:
         `own` and `others`: mean similarity to speech of that speaker, and to that of
-        every other speaker; `nearest`: per cent of utterances nearer to the wanted
+        every other speaker; `nearest`: per cent of utterances nearer to that
         speaker than to any other; `utterances`.
 
     Raises:

@@ -58,8 +58,8 @@ def speech(tmp_path_factory):
 
 def test_recognizes_what_was_said(recognizer, speech):
     for path, sentence in zip(speech, SENTENCES):
-        heard = recognizer.measure(Item("u", path, text=sentence + "."))
-        assert heard == {"reference": sentence.upper(), "hypothesis": sentence.upper()}
+        found = recognizer.measure(Item("u", path, text=sentence + "."))
+        assert found == {"reference": sentence.upper(), "hypothesis": sentence.upper()}
 
 
 def test_knows_english_without_a_model_of_the_corpus(tmp_path):
@@ -67,11 +67,11 @@ def test_knows_english_without_a_model_of_the_corpus(tmp_path):
     words, path = "the history of the united states", tmp_path / "a.wav"
     subprocess.run(["flite", "-voice", "slt", "-t", words, str(path)], check=True)
     recognizer = PocketsphinxRecognizer({"language_model": "general"})
-    heard = recognizer.measure(Item("u", path, text=words))
-    assert heard["hypothesis"] == words.upper()
+    found = recognizer.measure(Item("u", path, text=words))
+    assert found["hypothesis"] == words.upper()
 
 
-def test_does_not_remember_what_it_heard_before(recognizer, speech):
+def test_does_not_remember_what_it_found_before(recognizer, speech):
     def confidence(path):
         recognizer.recognize(soundfile.read(path, dtype="float32")[0])
         return recognizer.decoder.hyp().score
