@@ -237,6 +237,7 @@ def test_a_corpus_owns_little(corpus):
     lines = (corpus / "run.sh").read_text().splitlines()
     assert len(lines) <= 25
     assert lines[-1].strip() == '"$@"'
+    assert (corpus / "README.md").is_file()
     for name in ("speechtok.sh", "utils", "scripts", "path.sh", "cmd.sh", "db.sh"):
         assert (corpus / name).is_symlink(), name
         assert (corpus / name).resolve() == TEMPLATE / name
