@@ -43,8 +43,8 @@ def decode_set(
         batch_size: Utterances at once.
         samples_of: Gives the length to trim an utterance to, or None.
         frames_of: Gives the frames of an utterance, or raises ValueError, for batches
-            of like lengths; to be given where `codes_of` is slow, for it is asked of
-            all utterances first. By default `codes_of` tells.
+            of like lengths. It is called for all utterances first: pass it where
+            `codes_of` is slow, which is called by default.
     """
     output, skipped = Path(output_dir), Skipped()
     paths = {key: file_of_key(output / "wav", key, ".wav") for key in keys}

@@ -54,7 +54,7 @@ class MaterialisedAttention(SelfAttention):
 
 
 def make_batch(args: argparse.Namespace) -> dict[str, Tensor]:
-    """Texts and codes of lengths that differ by up to a fifth, as sorted batches do."""
+    """Make texts and codes of lengths that differ by up to a fifth, as if sorted."""
     draw = torch.Generator().manual_seed(0)
     shares = torch.linspace(0.8, 1.0, args.utterances)
     texts, frames = ((shares * most).long() for most in (args.tokens, args.frames))
@@ -69,7 +69,7 @@ def make_batch(args: argparse.Namespace) -> dict[str, Tensor]:
 
 
 def use(model: USLM, side: str) -> None:
-    """Compute attention, and what is kept for the backward pass, as this side does."""
+    """Make a model compute attention, and keep what it needs, as one side does."""
     kind = MaterialisedAttention if side == MATERIALISED else SelfAttention
     for module in model.modules():
         if isinstance(module, SelfAttention):
@@ -79,7 +79,7 @@ def use(model: USLM, side: str) -> None:
 
 
 def make_steps(args: argparse.Namespace) -> dict[str, Callable[[], None]]:
-    """A step of each side, all of one model, and a check that they are alike."""
+    """Make a training step of each side, all of one model, and print both losses."""
     config = yaml.safe_load((ROOT / CONFIG).read_text(encoding="utf-8"))
     conf = config["tts_conf"] | dict(ar_layers=args.layers, nar_layers=args.layers)
     model = USLM(VOCAB, N_Q, **conf).to(args.device)
@@ -88,8 +88,8 @@ def make_steps(args: argparse.Namespace) -> dict[str, Callable[[], None]]:
 
     def loss(side: str) -> Tensor:
         use(model, side)
-        wanted = args.precision == "bf16"
-        with torch.autocast(args.device, torch.bfloat16, enabled=wanted):
+        enabled = args.precision == "bf16"
+        with torch.autocast(args.device, torch.bfloat16, enabled=enabled):
             return model(**batch)[0].mean()
 
     def step(side: str) -> None:

@@ -68,3 +68,29 @@ class AlignerGuidance:
         """Keep only these rows (n,), in this order."""
         self._ratios = self._ratios[rows]
         self._starts, self._ends = self._starts[rows], self._ends[rows]
+
+
+def make_guidance(
+    aligner: TextAligner | None, scale: float, texts: TextBatch
+) -> list[AlignerGuidance]:
+    """Make the logits processors that guide by an aligner.
+
+    Args:
+        aligner: The model's aligner, if it has one.
+        scale: As of `AlignerGuidance`; 0 is no guidance.
+        texts: As of `AlignerGuidance`.
+
+    Returns:
+        One processor; none for a scale of 0.
+
+    Raises:
+        ValueError: If the model has no aligner.
+    """
+    if scale == 0:
+        return []
+    if aligner is None:
+        raise ValueError(
+            f"align_scale is {scale}, and this model has no aligner: leave it 0, or "
+            "train with tts_conf: align: true"
+        )
+    return [AlignerGuidance(aligner, scale, texts)]

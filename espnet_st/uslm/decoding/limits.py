@@ -1,4 +1,4 @@
-"""Limits of what a model can be asked."""
+"""Limits of texts and codes that a model can take."""
 
 from __future__ import annotations
 
@@ -54,15 +54,15 @@ class Limits:
                 f"{self.max_frames}; some 3 seconds are enough"
             )
 
-    def check_source(self, semantic: Tensor, prompt: Prompt) -> None:
-        """Refuse semantic codes (T,) that cannot be given the voice of a prompt.
+    def check_source(self, semantic: Tensor, prompt: Prompt | None) -> None:
+        """Refuse semantic codes (T,) that cannot be converted to a prompt's voice.
 
         Raises:
             ValueError: If codes are out of range, one of both has no frames, or both
                 together are longer than `max_frames`.
         """
         check_codes(semantic[None], self.codebook_size)
-        frames = len(semantic), prompt.codes.shape[1]
+        frames = len(semantic), 0 if prompt is None else prompt.codes.shape[1]
         if min(frames) == 0 or sum(frames) > self.max_frames:
             raise ValueError(
                 f"{frames[0]} frames in a voice of {frames[1]}: give some of both, "

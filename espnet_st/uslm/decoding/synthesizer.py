@@ -1,4 +1,4 @@
-"""Synthesis: a batch of texts becomes codes, by the AR and the NAR model in turn.
+"""Synthesis: a batch of texts becomes codes, by the AR and then the NAR model.
 
 During inference the text and codes of a prompt go before those of the target (paper,
 section 3.4, last paragraph).
@@ -18,7 +18,7 @@ from espnet_st.codes import pad_codes
 from espnet_st.masks import valid_mask
 from espnet_st.uslm.aligner import TextAligner, center_positions
 from espnet_st.uslm.ar import AutoregressiveModel
-from espnet_st.uslm.decoding.aligner_guidance import AlignerGuidance
+from espnet_st.uslm.decoding.aligner_guidance import make_guidance
 from espnet_st.uslm.decoding.ar import ARHypothesis, generate
 from espnet_st.uslm.decoding.limits import Limits
 from espnet_st.uslm.decoding.options import DecodingOptions
@@ -49,7 +49,7 @@ class SynthesisResult:
 
 
 class Synthesizer:
-    """Speaks texts in the voices of prompts.
+    """Synthesis of texts in the voices of prompts, and conversion of voices.
 
     The steps of `synthesize` are `encode_prompts`, `predict_durations`,
     `sample_semantic` and `predict_acoustic`.
@@ -118,15 +118,15 @@ class Synthesizer:
         self,
         semantic: Sequence[Tensor],
         texts: Sequence[Tensor | None],
-        prompts: Sequence[Prompt],
+        prompts: Sequence[Prompt | None],
     ) -> list[Tensor]:
-        """Give the semantic codes of sources the voices of prompts, by NAR alone.
+        """Predict acoustic codes of sources in the voices of prompts, by NAR alone.
 
         Args:
             semantic: Semantic codes of the sources (T_i,).
             texts: Token ids of what the sources say (S_i,). Where that is None, the NAR
                 model gets no text and goes by the codes.
-            prompts: The voices.
+            prompts: The voices; here None is refused.
 
         Returns:
             Codes (n_q, T_i) of each source.
@@ -137,17 +137,13 @@ class Synthesizer:
         for codes, text, prompt in zip(semantic, texts, prompts, strict=True):
             self.limits.check_request(text, prompt)
             self.limits.check_source(codes, prompt)
-        voices: Sequence[Prompt | None] = prompts
         if self.special_tokens:
-            texts, voices = self.special_tokens.surround_prompted(
-                texts, voices, continued=True
+            texts, prompts = self.special_tokens.surround_prompted(
+                texts, prompts, continued=True
             )
-        padded = self._pad(texts)
-        return self.predict_acoustic(
-            padded,
-            self.encode_prompts(voices),
-            [codes.to(padded.ids.device) for codes in semantic],
-        )
+        encoded = self.encode_prompts(prompts)
+        semantic = [codes.to(self._device) for codes in semantic]
+        return self.predict_acoustic(self._pad(texts), encoded, semantic)
 
     def encode_prompts(self, prompts: Sequence[Prompt | None]) -> PromptBatch:
         """Pad prompts, and find the frames of their text tokens."""
@@ -228,7 +224,7 @@ class Synthesizer:
                 *(part[each] for part in inputs),
                 sampling=options,
                 seeds=[derive_seed(seeds[row], n) for row in rows for n in tries],
-                processors=self._logits_processors(candidates, options),
+                processors=make_guidance(self.aligner, options.align_scale, candidates),
             )
             selected = select_best(
                 candidates.ids, candidates.lengths, hypotheses, nbest, self.aligner
@@ -254,11 +250,11 @@ class Synthesizer:
         """
         device = texts.ids.device
         frames = torch.tensor([len(codes) for codes in semantic], device=device)
-        joined = [
+        with_prompts = [
             torch.cat([prompt, F.pad(codes[None], (0, 0, 0, self.limits.n_q - 1))], 1)
             for prompt, codes in zip(prompts.codes, semantic)
         ]
-        codes, lengths = pad_codes(joined)
+        codes, lengths = pad_codes(with_prompts)
         if codes.shape[2] > 0:
             # The codes tell better than predicted durations which frames a token takes.
             padded = pad_sequence(list(semantic), batch_first=True)
@@ -278,20 +274,6 @@ class Synthesizer:
     def _device(self) -> torch.device:
         """Tell where the models are."""
         return next(self.nar.parameters()).device
-
-    def _logits_processors(
-        self, texts: TextBatch, options: DecodingOptions
-    ) -> list[AlignerGuidance]:
-        """Make what changes the AR model's scores for these texts."""
-        scale = options.align_scale
-        if scale == 0:
-            return []
-        if self.aligner is None:
-            raise ValueError(
-                f"align_scale is {scale}, and this model has no aligner: leave it 0, "
-                "or train with tts_conf: align: true"
-            )
-        return [AlignerGuidance(self.aligner, scale, texts)]
 
     def _locate(self, texts: TextBatch, codes: Tensor, frames: Tensor) -> TextBatch:
         """Find the positions of text tokens in semantic codes (B, T) of frames (B,)."""
