@@ -64,7 +64,7 @@ def pack_half(task: str, exp: Path, prefix: str, archive: Path) -> None:
 
 
 def write_prompts(raw: Path, output: Path, each: int = 3, seconds: float = 2.0) -> None:
-    """Write the first recordings of each voice that are long enough.
+    """Write the first recordings of each voice that are long enough, and no others.
 
     Args:
         raw: A data directory.
@@ -75,6 +75,8 @@ def write_prompts(raw: Path, output: Path, each: int = 3, seconds: float = 2.0) 
     wavs, text = read_table(raw / "wav.scp"), read_table(raw / "text")
     voices = read_table(raw / "utt2spk")
     output.mkdir(exist_ok=True)
+    for old in output.glob("*.flac"):
+        old.unlink()
     lines, counts = [], dict.fromkeys(voices.values(), 0)
     for key in sorted(wavs):
         wav, rate = read_audio(wavs[key])
