@@ -1,4 +1,4 @@
-"""Masks of padded batches, for all rooms."""
+"""Masks of padded batches."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import torch
 from torch import Tensor
 
 
-def valid_mask(lengths: Tensor, size: int) -> Tensor:
-    """Mark the valid positions of a padded batch.
+def valid_mask(lengths: Tensor, size: int) -> Tensor:  # (B, size)
+    """Mark what belongs to each item of a padded batch.
 
     Args:
-        lengths: Number of valid positions of each row (B,).
-        size: Padded length.
+        lengths: Of each item (B,).
+        size: Length that the items are padded to.
 
     Returns:
-        (B, size), boolean: True where a position is valid, False in the padding.
+        (B, size) bool, True where valid, on the device of `lengths`.
     """
-    return torch.arange(size, device=lengths.device) < lengths.unsqueeze(1)
+    return torch.arange(size, device=lengths.device) < lengths[:, None]
