@@ -39,7 +39,7 @@ def model(request):
 
 
 def utterances(lengths, n_q=4, codebook_size=11, vocab=7, seed=1):
-    """Texts (S,) and codes (n_q, T) of the given (S, T)."""
+    """Texts (S,) and codes (n_q, T) of these sizes (S, T)."""
     generator = torch.Generator().manual_seed(seed)
     return [
         (
@@ -66,25 +66,31 @@ def batch(model, pairs, padding=0):
     """Texts and codes as the losses take them."""
     text, text_lengths, feats, lengths = collate(pairs, padding)
     codes = from_feats(feats)
-    where = model.text_positions(text, text_lengths, codes[0], lengths)
-    return TrainingBatch(text, text_lengths, where, codes, lengths)
+    positions = model.text_positions(text, text_lengths, codes[0], lengths)
+    return TrainingBatch(text, text_lengths, positions, codes, lengths)
 
 
 def ar_logits(model, pairs, padding=0):
     """Logits of the AR model for texts and codes."""
     text, text_lengths, feats, lengths = collate(pairs, padding)
-    where = model.text_positions(text, text_lengths, feats[..., 0].long(), lengths)
-    return model.ar(text, text_lengths, where, feats[..., 0].long())
+    positions = model.text_positions(text, text_lengths, feats[..., 0].long(), lengths)
+    return model.ar(text, text_lengths, positions, feats[..., 0].long())
 
 
 def nar_logits(model, pairs, stage, padding=0):
     """Logits of the NAR model for texts and codes."""
     text, text_lengths, feats, lengths = collate(pairs, padding)
-    where = model.text_positions(text, text_lengths, feats[..., 0].long(), lengths)
+    positions = model.text_positions(text, text_lengths, feats[..., 0].long(), lengths)
     mask = prefix_mask(lengths, feats.shape[1], 150, training=False)
     codes = feats.long().permute(2, 0, 1)
     return model.nar(
-        text, text_lengths, where, codes, lengths, mask, torch.full_like(lengths, stage)
+        text,
+        text_lengths,
+        positions,
+        codes,
+        lengths,
+        mask,
+        torch.full_like(lengths, stage),
     )
 
 

@@ -85,9 +85,9 @@ def test_the_command_logs_what_it_uses_once(command, exp, caplog):
     caplog.set_level("INFO")
     write(exp, EXACTLY)
     command("--top_p", "0.5")
-    said = [text for text in caplog.messages if text.startswith("decoding with")]
+    printed = [text for text in caplog.messages if text.startswith("decoding with")]
     used = tts_options.DEFAULTS | EXACTLY | {"top_p": 0.5}
-    assert said == [f"decoding with {used}, of which were given: ['top_p']"]
+    assert printed == [f"decoding with {used}, of which were given: ['top_p']"]
 
 
 def test_without_the_file_the_built_in_defaults_rule(exp):
@@ -123,9 +123,9 @@ def test_a_wrong_file_is_refused_by_name(exp, text, message):
 def test_help_tells_whose_defaults_rule(capsys):
     with pytest.raises(SystemExit):
         tts_options.parse_options(["--help"])
-    said = " ".join(capsys.readouterr().out.split())
+    printed = " ".join(capsys.readouterr().out.split())
     expected = "--nbest NBEST candidates for each text, the best is kept (default: the"
-    assert f"{expected} model's own (decode.yaml beside it), else 1)" in said
+    assert f"{expected} model's own (decode.yaml beside it), else 1)" in printed
 
 
 @pytest.mark.parametrize(
@@ -139,15 +139,15 @@ def test_help_tells_whose_defaults_rule(capsys):
 )
 def test_a_wrong_config_is_refused_by_the_command(tmp_path, capsys, text, message):
     (tmp_path / "c.yaml").write_text(text)
-    given = ["--config", str(tmp_path / "c.yaml"), "--output_dir", str(tmp_path / "o")]
+    common = ["--config", str(tmp_path / "c.yaml"), "--output_dir", str(tmp_path / "o")]
     for run, options in (
         (decode_defaults.main, []),
         (tts_inference.main, ["--data_path_and_name_and_type", "a,text,text"]),
     ):
         with pytest.raises(SystemExit):
-            run([*given, *options])
-        assert f"{tmp_path}/c.yaml" in (said := capsys.readouterr().err)
-        assert message in said
+            run([*common, *options])
+        assert f"{tmp_path}/c.yaml" in (printed := capsys.readouterr().err)
+        assert message in printed
     assert not (tmp_path / "o").exists()
 
 

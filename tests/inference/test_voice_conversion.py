@@ -42,8 +42,8 @@ def test_the_nar_model_gives_a_source_another_voice(tmp_path, monkeypatch, optio
     tts = Text2Speech.from_pretrained(exp, codec=StandIn())
     prompt = Prompt(tts.tokens("ca"), voice)
     for text in (tts.tokens("abc"), None):
-        wanted = tts.tts.synthesizer.convert_voices([source[0]], [text], [prompt])[0]
-        assert any(codes.equal(wanted) for codes in spoken)
+        expected = tts.tts.synthesizer.convert_voices([source[0]], [text], [prompt])[0]
+        assert any(codes.equal(expected) for codes in spoken)
     assert not spoken[0].equal(spoken[1])
     lines = (tmp_path / "out/wav.scp").read_text().splitlines()
     assert [line.split()[0] for line in lines] == ["worded", "wordless"]
@@ -93,16 +93,16 @@ def test_conversion_refuses_what_it_cannot_convert(tiny):
 
 
 def test_conversion_takes_the_nar_model_only(tiny):
-    ((text, source), (said, voice)) = tiny.utterances([(4, 9), (3, 6)])
-    given = [source[0]], [text], [Prompt(said, voice)]
+    ((text, source), (words, voice)) = tiny.utterances([(4, 9), (3, 6)])
+    inputs = [source[0]], [text], [Prompt(words, voice)]
     whole, half = tiny.build(), tiny.build(train="nar", seed=5)
     state = whole.state_dict()
     half.load_state_dict({key: state[key] for key in half.state_dict()})
-    assert half.synthesizer.convert_voices(*given)[0].equal(
-        whole.synthesizer.convert_voices(*given)[0]
+    assert half.synthesizer.convert_voices(*inputs)[0].equal(
+        whole.synthesizer.convert_voices(*inputs)[0]
     )
     with pytest.raises(ValueError, match="has no NAR model"):
-        tiny.build(train="ar").synthesizer.convert_voices(*given)
+        tiny.build(train="ar").synthesizer.convert_voices(*inputs)
 
 
 def test_a_killed_conversion_loses_one_batch_at_most(tmp_path, monkeypatch):

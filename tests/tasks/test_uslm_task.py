@@ -76,7 +76,7 @@ def test_codes_are_not_to_be_made_or_normalized(tmp_path):
 
 
 def test_a_switch_on_the_command_line_reaches_the_model():
-    given = [
+    options = [
         "--tts_conf",
         "bfloat16=on",
         "--tts_conf",
@@ -84,8 +84,8 @@ def test_a_switch_on_the_command_line_reaches_the_model():
         "--output_dir",
         "x",
     ]
-    given += ["--token_list", "x"]
-    conf = USLMTask.get_parser().parse_args(given).tts_conf
+    options += ["--token_list", "x"]
+    conf = USLMTask.get_parser().parse_args(options).tts_conf
     assert conf["bfloat16"] is True  # as YAML reads it
     model = make(**conf).tts
     assert model.bfloat16 == "on" and model.ar.rotary

@@ -53,7 +53,7 @@ TRAINING = {
 
 @pytest.fixture
 def options(tmp_path):
-    """Options of a run on utterances of the given (letters, frames)."""
+    """Options of a run on utterances of these (letters, frames)."""
 
     def make(output, sizes, model, **changes):
         generator = np.random.default_rng(0)

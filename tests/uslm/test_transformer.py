@@ -36,12 +36,14 @@ def test_attention_follows_its_definition(as_numbers):
     x = torch.randn(2, 5, 8, dtype=torch.float64)
     mask = torch.rand(2, 5, 5) < 0.5
     mask[:, :, 0] = True
-    heard = plain_attention(*attention.project(x, None), mask)
-    expected = attention.out_proj(heard.transpose(1, 2).flatten(2))
-    given = mask.unsqueeze(1)
+    attended = plain_attention(*attention.project(x, None), mask)
+    expected = attention.out_proj(attended.transpose(1, 2).flatten(2))
+    attn_mask = mask.unsqueeze(1)
     if as_numbers:
-        given = torch.zeros_like(given, dtype=x.dtype).masked_fill(~given, -torch.inf)
-    torch.testing.assert_close(attention(x, given), expected, atol=1e-12, rtol=0)
+        attn_mask = torch.zeros_like(attn_mask, dtype=x.dtype).masked_fill(
+            ~attn_mask, -torch.inf
+        )
+    torch.testing.assert_close(attention(x, attn_mask), expected, atol=1e-12, rtol=0)
 
 
 @pytest.mark.parametrize("rotary", [False, True])

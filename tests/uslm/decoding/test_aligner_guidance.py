@@ -15,7 +15,7 @@ SILENCE, CODES = 7, 11
 
 @pytest.fixture
 def knowing(tiny):
-    """A tiny model whose aligner has heard something: states of 1 to 4 frames."""
+    """A tiny model whose aligner has learnt something: states of 1 to 4 frames."""
     model = tiny.build("mini", seed=3)
     torch.nn.init.normal_(model.ar.predict_layer.weight)
     joint = torch.rand(SILENCE + 1, CODES) ** 4
@@ -67,9 +67,9 @@ def test_scores_go_towards_what_the_text_asks_and_the_end_stays(knowing):
         )
         for row, found in zip(rows, bound):
             tilt = 1.7 * restated(knowing.aligner, texts[row].tolist(), step + 0.5)
-            wanted = (free[rows.index(row), :-1].log() + tilt).softmax(0)
+            expected = (free[rows.index(row), :-1].log() + tilt).softmax(0)
             shares = found[:-1].double() / found[:-1].sum()
-            torch.testing.assert_close(shares, wanted, rtol=1e-4, atol=1e-7)
+            torch.testing.assert_close(shares, expected, rtol=1e-4, atol=1e-7)
         if step == 4:
             rows = [2, 0]
             for one in (continuation, guidance):

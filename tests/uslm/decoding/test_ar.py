@@ -25,9 +25,9 @@ def ragged(model, seed):
     return (*texts.inputs, prompt, lengths), draw(11, 4, STEPS)
 
 
-def uncached(model, given, codes, row):
+def uncached(model, inputs, codes, row):
     """Logits of every step of a row, from one pass over all of it, by itself."""
-    text, text_lengths, positions, prompt, lengths = (part[row] for part in given)
+    text, text_lengths, positions, prompt, lengths = (part[row] for part in inputs)
     whole = torch.cat([prompt[:lengths], codes[row]])
     return model.ar(
         text[None, :text_lengths],
@@ -40,38 +40,44 @@ def uncached(model, given, codes, row):
 @pytest.mark.parametrize("seed", range(3))
 @torch.no_grad()
 def test_cached_scores_are_those_of_the_whole_at_every_step(model, seed):
-    given, codes = ragged(model, seed)
-    future = Continuation(model.ar, *given, max_frames=STEPS)
+    inputs, codes = ragged(model, seed)
+    continuation = Continuation(model.ar, *inputs, max_frames=STEPS)
     rows = torch.arange(4)
     for step in range(STEPS):
         if step in (2, 5):  # some rows end
             kept = torch.tensor([3, 1, 2] if step == 2 else [0, 2])
             rows = rows[kept]
-            future.keep(kept)
-        future.append(codes[rows, step])
+            continuation.keep(kept)
+        continuation.append(codes[rows, step])
         for place, row in enumerate(rows.tolist()):
-            wanted = uncached(model, given, codes, row)[step + 1]
-            torch.testing.assert_close(future.logits[place], wanted, atol=1e-5, rtol=0)
+            expected = uncached(model, inputs, codes, row)[step + 1]
+            torch.testing.assert_close(
+                continuation.logits[place], expected, atol=1e-5, rtol=0
+            )
 
 
 @torch.no_grad()
 def test_the_first_scores_are_those_of_the_whole(model):
-    given, codes = ragged(model, 5)
-    future = Continuation(model.ar, *given, max_frames=1)
+    inputs, codes = ragged(model, 5)
+    continuation = Continuation(model.ar, *inputs, max_frames=1)
     for row in range(4):
-        wanted = uncached(model, given, codes, row)[0]
-        torch.testing.assert_close(future.logits[row], wanted, atol=1e-5, rtol=0)
+        expected = uncached(model, inputs, codes, row)[0]
+        torch.testing.assert_close(
+            continuation.logits[row], expected, atol=1e-5, rtol=0
+        )
 
 
 @torch.no_grad()
 def test_memory_is_taken_once(model):
-    given, codes = ragged(model, 0)
-    future = Continuation(model.ar, *given, max_frames=STEPS)
-    stores = [store.data_ptr() for store in future._cache._layers.values()]
+    inputs, codes = ragged(model, 0)
+    continuation = Continuation(model.ar, *inputs, max_frames=STEPS)
+    stores = [store.data_ptr() for store in continuation._cache._layers.values()]
     for step in range(STEPS):
-        future.append(codes[:, step])
-    assert stores == [store.data_ptr() for store in future._cache._layers.values()]
-    assert future._cache.size == future._cache.capacity
+        continuation.append(codes[:, step])
+    assert stores == [
+        store.data_ptr() for store in continuation._cache._layers.values()
+    ]
+    assert continuation._cache.size == continuation._cache.capacity
 
 
 def test_as_many_rows_as_can_stay_where_they_are():
@@ -99,14 +105,14 @@ def test_a_cache_moves_rows_with_all_they_hold():
 
 @torch.no_grad()
 def test_guidance_goes_from_no_text_towards_the_text(model):
-    given, codes = ragged(model, 1)
-    blank = (torch.zeros_like(given[0]), *given[1:])
-    with_text = Continuation(model.ar, *given, max_frames=2)
+    inputs, codes = ragged(model, 1)
+    blank = (torch.zeros_like(inputs[0]), *inputs[1:])
+    with_text = Continuation(model.ar, *inputs, max_frames=2)
     without = Continuation(model.ar, *blank, max_frames=2)
-    guided = GuidedContinuation(model.ar, *given, max_frames=2, scale=1.5)
+    guided = GuidedContinuation(model.ar, *inputs, max_frames=2, scale=1.5)
     for step in range(3):
-        wanted = without.logits + 1.5 * (with_text.logits - without.logits)
-        torch.testing.assert_close(guided.logits, wanted, atol=1e-5, rtol=0)
+        expected = without.logits + 1.5 * (with_text.logits - without.logits)
+        torch.testing.assert_close(guided.logits, expected, atol=1e-5, rtol=0)
         for one in (with_text, without, guided):
             if step == 1:
                 one.keep(torch.tensor([0, 3, 2]))
@@ -114,31 +120,31 @@ def test_guidance_goes_from_no_text_towards_the_text(model):
                 one.append(codes[: 4 - step, step])
 
 
-def run(model, given, sampling, most=STEPS, seeds=(0, 1, 2, 3)):
+def run(model, inputs, sampling, most=STEPS, seeds=(0, 1, 2, 3)):
     limits = torch.zeros(4, dtype=torch.long), torch.full((4,), most)
-    return generate(model.ar, *given, *limits, sampling, seeds)
+    return generate(model.ar, *inputs, *limits, sampling, seeds)
 
 
 def test_full_guidance_away_from_the_text_forgets_it(model):
-    given, _ = ragged(model, 2)
-    other = ((given[0] + 3) % 7, *given[1:])
+    inputs, _ = ragged(model, 2)
+    other = ((inputs[0] + 3) % 7, *inputs[1:])
     first, second = (
-        run(model, which, Sampling(cfg_scale=0.0)) for which in (given, other)
+        run(model, which, Sampling(cfg_scale=0.0)) for which in (inputs, other)
     )
     assert [d.codes.tolist() for d in first] == [d.codes.tolist() for d in second]
-    first, second = (run(model, which, Sampling()) for which in (given, other))
+    first, second = (run(model, which, Sampling()) for which in (inputs, other))
     assert [d.codes.tolist() for d in first] != [d.codes.tolist() for d in second]
 
 
 @torch.no_grad()
 def test_the_score_is_the_mean_log_probability(model):
-    given, _ = ragged(model, 3)
-    for row, drawn in enumerate(run(model, given, Sampling(temperature=0.7), 40)):
+    inputs, _ = ragged(model, 3)
+    for row, drawn in enumerate(run(model, inputs, Sampling(temperature=0.7), 40)):
         codes = torch.zeros(4, len(drawn.codes), dtype=torch.long)
         codes[row] = drawn.codes
-        mass = uncached(model, given, codes, row).log_softmax(-1)
-        wanted = drawn.codes.tolist() + [11] * (not drawn.truncated)
-        expected = sum(mass[i, code] for i, code in enumerate(wanted)) / len(wanted)
+        mass = uncached(model, inputs, codes, row).log_softmax(-1)
+        targets = drawn.codes.tolist() + [11] * (not drawn.truncated)
+        expected = sum(mass[i, code] for i, code in enumerate(targets)) / len(targets)
         assert drawn.score == pytest.approx(float(expected), abs=1e-5)
 
 
@@ -150,10 +156,10 @@ def test_repetition_is_drawn_away(tiny):
         model.ar.predict_layer.weight.zero_()
         model.ar.predict_layer.weight[4] = 0.05
         model.ar.predict_layer.weight[11] = -99.0
-    given, _ = ragged(model, 0)
-    plain = run(model, given, Sampling(temperature=0), 30)
+    inputs, _ = ragged(model, 0)
+    plain = run(model, inputs, Sampling(temperature=0), 30)
     assert all(set(drawn.codes.tolist()) == {4} for drawn in plain)
-    aware = run(model, given, Sampling(temperature=0, ras_window=10), 30)
+    aware = run(model, inputs, Sampling(temperature=0, ras_window=10), 30)
     for drawn in aware:
         assert len(drawn.codes.unique()) > 4
     # What is drawn depends on the seed.

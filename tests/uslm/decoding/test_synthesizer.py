@@ -50,9 +50,9 @@ def test_greedy_codes_are_the_likeliest_of_the_full_forward(model, tiny):
         torch.tensor([0]), torch.tensor([9]), Sampling(temperature=0), [0],
     )[0].codes  # fmt: skip
     whole = torch.cat([codes[0], drawn])[None]
-    wanted = model.ar(text[None], length, where, whole)[0, 6:].argmax(-1)
-    assert drawn.tolist() == wanted[: len(drawn)].tolist()
-    assert len(drawn) == 9 or wanted[len(drawn)] == 11
+    expected = model.ar(text[None], length, where, whole)[0, 6:].argmax(-1)
+    assert drawn.tolist() == expected[: len(drawn)].tolist()
+    assert len(drawn) == 9 or expected[len(drawn)] == 11
     assert len(set(drawn.tolist())) > 1
 
 
@@ -137,7 +137,7 @@ def test_texts_follow_each_other_on_the_time_axis(tiny):
 
 
 def end_bias(model, amount):
-    """Make the end token's score large or small, whatever was heard."""
+    """Make the end token's score large or small, whatever came before."""
     with torch.no_grad():
         model.ar.decoder.norm.bias.fill_(1.0)
         model.ar.predict_layer.weight[11] = amount / 16
@@ -248,8 +248,8 @@ def test_the_best_of_the_candidates_is_taken(tiny, monkeypatch):
             for n in range(5)
         ]
         whole = [one for one in each if one.codes.shape[1] and not one.truncated]
-        wanted = max(whole or each, key=lambda one: one.score)
-        assert chosen.codes.equal(wanted.codes)
+        expected = max(whole or each, key=lambda one: one.score)
+        assert chosen.codes.equal(expected.codes)
         lengths |= {one.codes.shape[1] for one in each}
     assert len(lengths) > 3
 
@@ -280,10 +280,10 @@ def test_an_aligner_says_which_candidate_fits_the_text(tiny):
 def test_a_prompt_without_words_serves_the_nar_model_only(model, tiny):
     restless(model)
     text = torch.tensor([1, 2, 3])
-    given, other = prompts_of(tiny.utterances([(4, 9), (4, 9)]))
+    prompt, other = prompts_of(tiny.utterances([(4, 9), (4, 9)]))
     options = dict(minlenratio=6.0, maxlenratio=6.0)
     first, second, nobody = model.synthesize(
-        [text] * 3, [wordless(given), wordless(other), None], **options
+        [text] * 3, [wordless(prompt), wordless(other), None], **options
     )
     assert first.codes[0].equal(second.codes[0])
     assert first.codes[0].equal(nobody.codes[0])

@@ -86,7 +86,7 @@ def test_another_utterance_is_heard_by_the_nar_model_only(tiny, form):
     _, other, _ = model(*inputs, voice=(prompt + 1) % 11, voice_lengths=sizes)
     assert one["loss_ar"] == other["loss_ar"]
     assert one["loss_nar"] != other["loss_nar"]
-    # Past the window nothing is heard.
+    # Nothing past the window counts.
     beyond = prompt.clone()
     beyond[0, 5:] = (beyond[0, 5:] + 1) % 11
     _, again, _ = model(*inputs, voice=beyond, voice_lengths=sizes)

@@ -160,9 +160,9 @@ def test_tables_start_where_codes_that_sound_alike_are_alike(tiny, width):
             ratio = started / centred
             torch.testing.assert_close(ratio, ratio[:1, :1].expand_as(ratio))
         if width <= 16:
-            wanted, found = torch.cdist(book, book), torch.cdist(started, started)
-            ratio = found[0, 1] / wanted[0, 1]
-            torch.testing.assert_close(found, ratio * wanted, rtol=1e-3, atol=1e-3)
+            expected, found = torch.cdist(book, book), torch.cdist(started, started)
+            ratio = found[0, 1] / expected[0, 1]
+            torch.testing.assert_close(found, ratio * expected, rtol=1e-3, atol=1e-3)
     assert torch.equal(model.ar.audio_embedding.weight[11:],
                        plain.ar.audio_embedding.weight[11:])  # fmt: skip
     assert model.nar.codes.predict_layers[0].weight is tables[2].weight
@@ -174,9 +174,9 @@ def test_wider_codebooks_keep_most_of_their_distances():
     books, table = torch.randn(1, 50, 256), torch.nn.Embedding(51, 64)
     init_tables([[table]], books)
     off = ~torch.eye(50, dtype=torch.bool)
-    wanted = torch.cdist(books[0], books[0])[off]
+    expected = torch.cdist(books[0], books[0])[off]
     found = torch.cdist(table.weight[:50], table.weight[:50])[off]
-    ratio = found / wanted
+    ratio = found / expected
     assert float(ratio.std() / ratio.mean()) < 0.15
 
 
