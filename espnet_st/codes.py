@@ -8,6 +8,7 @@ permutes these axes; models do not live here.
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,16 +17,16 @@ import kaldiio
 import numpy as np
 import torch
 from kaldiio.matio import read_kaldi
+from torch import Tensor
 
+from espnet_st.data.kaldi import read_table
 from espnet_st.packed import append_record, read_record
 
 PACKED = "codes.packed"
 """Name of an archive of packed codes."""
 
 
-def check_codes(
-    codes: torch.Tensor, codebook_size: int, n_q: int | None = None
-) -> None:
+def check_codes(codes: Tensor, codebook_size: int, n_q: int | None = None) -> None:
     """Refuse what is not codes.
 
     Args:
@@ -52,22 +53,29 @@ def check_codes(
         )
 
 
-def one_utterance(codes: torch.Tensor | np.ndarray) -> torch.Tensor:
-    """Codes of one utterance as this package computes with them.
+def one_utterance(codes: Tensor | np.ndarray) -> Tensor:
+    """Give codes of one utterance the form that this package computes with.
 
     Args:
         codes: (k, T), or (k, 1, T) as ESPnet's codecs give them; integers of any width,
-            a tensor, an array or what numpy takes for one.
+            a tensor, an array of any layout or what numpy takes for one.
 
     Returns:
-        The same codes (k, T), int64. What is no integers stays as it is, for
+        The same codes (k, T), int64. A tensor of no integers stays as it is, for
         `check_codes` to refuse.
+
+    Raises:
+        ValueError: If it is no dense tensor, or an array of no integers.
     """
     if not torch.is_tensor(codes):
-        codes = np.asarray(codes)
-        # Not every torch knows numpy's unsigned types.
-        codes = torch.as_tensor(
-            codes.astype(np.int64) if codes.dtype.kind in "iu" else codes
+        array = np.asarray(codes)
+        if array.dtype.kind not in "iu":
+            raise ValueError(f"codes are {array.dtype}; expected integers")
+        # Not every torch knows numpy's unsigned types, none a foreign byte order.
+        codes = torch.from_numpy(np.array(array, np.int64, order="C"))
+    if codes.is_quantized or codes.layout is not torch.strided:
+        raise ValueError(
+            f"codes are a tensor of {codes.dtype}, {codes.layout}; expected a dense one"
         )
     if not (
         codes.is_floating_point() or codes.is_complex() or codes.dtype == torch.bool
@@ -76,29 +84,36 @@ def one_utterance(codes: torch.Tensor | np.ndarray) -> torch.Tensor:
     return codes.squeeze(1) if codes.dim() == 3 and codes.shape[1] == 1 else codes
 
 
-def to_disk(codes: torch.Tensor) -> np.ndarray:
-    """One utterance (n_q, T) as the archive holds it, (T, n_q) float32."""
+def to_disk(codes: Tensor) -> np.ndarray:
+    """Turn one utterance (n_q, T) to what an archive holds, (T, n_q) float32."""
     return codes.t().to(torch.float32).cpu().numpy()
 
 
-def from_disk(array: np.ndarray) -> torch.Tensor:
-    """A matrix (T, n_q) of an archive as codes (n_q, T), int64."""
-    return torch.from_numpy(np.asarray(array).astype(np.int64)).t().contiguous()
+def from_disk(array: np.ndarray) -> Tensor:
+    """Turn a matrix (T, n_q) of an archive to codes (n_q, T), int64.
+
+    Raises:
+        ValueError: If it holds no integers.
+    """
+    values = np.asarray(array)
+    if not (np.isfinite(values) & (values == np.rint(values))).all():
+        raise ValueError("a matrix of no integers: these are features and no codes")
+    return torch.from_numpy(values.astype(np.int64)).t().contiguous()
 
 
-def from_feats(feats: torch.Tensor) -> torch.Tensor:
-    """Codes (n_q, B, T) from ESPnet's padded features (B, T, n_q), any dtype."""
+def from_feats(feats: Tensor) -> Tensor:
+    """Turn ESPnet's padded features (B, T, n_q) of any type to codes (n_q, B, T)."""
     return feats.long().permute(2, 0, 1)
 
 
-def to_feats(codes: torch.Tensor) -> torch.Tensor:
-    """Codes (n_q, B, T) in ESPnet's layout of features (B, T, n_q)."""
+def to_feats(codes: Tensor) -> Tensor:
+    """Turn codes (n_q, B, T) to ESPnet's layout of features, (B, T, n_q)."""
     return codes.permute(1, 2, 0)
 
 
 def pad_codes(
-    utterances: Sequence[torch.Tensor],
-) -> tuple[torch.Tensor, torch.Tensor]:
+    utterances: Sequence[Tensor],
+) -> tuple[Tensor, Tensor]:
     """Batch utterances.
 
     Args:
@@ -118,27 +133,27 @@ def pad_codes(
 
 
 class CodesReader(Mapping):
-    """Codes of a `codes.scp`, loaded when asked for.
+    """Reads codes of a `codes.scp`, each when asked for.
 
     Args:
         scp: Lines of `utterance archive:offset`, of Kaldi or packed archives.
 
     Raises:
-        ValueError: If the file is missing, or a line is not of that form.
+        ValueError: If the file is missing or no table, or a line is not of that form.
     """
 
-    def __init__(self, scp: str | Path):
+    def __init__(self, scp: str | Path) -> None:
         if not Path(scp).is_file():
             raise ValueError(f"no codes at {scp}: tokenize that set first")
-        self._places: dict[str, str] = {}
-        for line in Path(scp).read_text(encoding="utf-8").splitlines():
-            utterance, _, place = line.strip().partition(" ")
-            if not place.rpartition(":")[2].isdigit():
-                raise ValueError(f"{scp}: {line!r} is not 'utterance archive:offset'")
-            self._places[utterance] = place.strip()
+        self._places = read_table(scp)
+        for utterance, place in self._places.items():
+            if not re.fullmatch(r".+:\d+", place):
+                raise ValueError(
+                    f"{scp}: '{utterance} {place}' is not 'utterance archive:offset'"
+                )
 
-    def __getitem__(self, utterance: str) -> torch.Tensor:
-        """Codes (n_q, T) of an utterance; KeyError if it is not there.
+    def __getitem__(self, utterance: str) -> Tensor:
+        """Read the codes (n_q, T) of an utterance; KeyError if it is not there.
 
         Raises:
             ValueError: If the archive is missing, truncated or damaged.
@@ -170,7 +185,8 @@ class CodesWriter:
     """Writes `codes.ark` and a sorted `codes.scp`; continues what it finds.
 
     Each utterance is in the archive before its line is in the index, so a killed
-    run leaves a readable index and `done` tells what need not be made again.
+    run leaves a readable index and `done` tells what need not be made again. That
+    nobody else writes there meanwhile is for the caller to see to.
 
     Args:
         directory: Where both files go; made if missing.
@@ -178,10 +194,10 @@ class CodesWriter:
             for a Kaldi archive.
 
     Raises:
-        ValueError: If what is there is of the other format.
+        ValueError: If what is there is of the other format, or has a key twice.
     """
 
-    def __init__(self, directory: str | Path, codebook_size: int | None = None):
+    def __init__(self, directory: str | Path, codebook_size: int | None = None) -> None:
         self._directory = Path(directory)
         self._directory.mkdir(parents=True, exist_ok=True)
         self._codebook_size = codebook_size
@@ -197,7 +213,8 @@ class CodesWriter:
                     "other format; remove it or choose another directory"
                 )
             self._write_index(lines)
-            self.done = {line.split(maxsplit=1)[0] for line in lines}
+            if lines:
+                self.done = set(read_table(self._scp))
 
     def __enter__(self) -> CodesWriter:
         return self
@@ -206,7 +223,7 @@ class CodesWriter:
         if self._scp.is_file():
             self._write_index(sorted(self._whole_lines()))
 
-    def __setitem__(self, utterance: str, codes: torch.Tensor) -> None:
+    def __setitem__(self, utterance: str, codes: Tensor) -> None:
         """Append the codes (n_q, T) of an utterance.
 
         Raises:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 
-def valid_mask(lengths: Tensor, size: int) -> Tensor:  # (B, size)
+def valid_mask(lengths: Tensor, size: int) -> Tensor:
     """Mark what belongs to each item of a padded batch.
 
     Args:

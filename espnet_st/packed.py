@@ -1,4 +1,4 @@
-"""Codes packed at the bits that they need: records that check themselves.
+"""Packing codes at the bits that they need, in records that check themselves.
 
 An archive is records one after the other, each found by its offset in `codes.scp`:
 
@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 MAGIC = b"STC1"
 SHAPE = struct.Struct("<HHI")
@@ -28,11 +29,11 @@ HEADER = len(MAGIC) + SHAPE.size + CHECK.size
 
 
 def bits_of(codebook_size: int) -> int:
-    """Bits that hold any of `codebook_size` codes: ceil(log2), at least 1."""
+    """Count the bits that hold any of `codebook_size` codes: ceil(log2), at least 1."""
     return max((codebook_size - 1).bit_length(), 1)
 
 
-def append_record(archive: Path, codes: torch.Tensor, codebook_size: int) -> int:
+def append_record(archive: Path, codes: Tensor, codebook_size: int) -> int:
     """Write codes (n_q, T), each below `codebook_size`, to the end of an archive.
 
     Returns:
@@ -50,8 +51,8 @@ def append_record(archive: Path, codes: torch.Tensor, codebook_size: int) -> int
     return offset
 
 
-def read_record(archive: Path, offset: int) -> torch.Tensor:
-    """Codes (n_q, T) int64 of the record that begins at `offset`.
+def read_record(archive: Path, offset: int) -> Tensor:
+    """Read codes (n_q, T) int64 of the record that begins at `offset`.
 
     Raises:
         ValueError: If there is none, or it is truncated or damaged.

@@ -1,5 +1,7 @@
 """Add this plugin's classes to the choices of ESPnet's tasks."""
 
+from __future__ import annotations
+
 from argparse import Namespace
 from multiprocessing.reduction import ForkingPickler
 from typing import Any
@@ -8,11 +10,13 @@ from espnet_st.lazy import import_lazily
 
 
 def register() -> None:
-    """Make `codec: speechtokenizer` and `tts: uslm` known to ESPnet; idempotent.
+    """Make `codec: speechtokenizer` and `tts: uslm` known to ESPnet.
+
+    A second call changes nothing. The first one imports ESPnet's task modules, which
+    is slow: training needs it, encoding and decoding do not.
 
     The processes that this one spawns know them as well: of several GPUs each has its
-    own. Imports ESPnet's task modules, which is slow: command lines that train call it,
-    encoding and decoding do not need it.
+    own.
     """
     import_lazily("g2p_en")
     from espnet2.tasks.gan_codec import codec_choices

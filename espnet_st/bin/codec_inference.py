@@ -5,17 +5,15 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-import soundfile
-
 from espnet_st.bin.options import codec_parser, parse_job
 from espnet_st.codes import CodesReader
-from espnet_st.data.kaldi import read_index
+from espnet_st.data.corpus import read_corpus
 from espnet_st.inference.audio_coding import AudioCoding
-from espnet_st.inference.resynthesis import decode_set
+from espnet_st.inference.resynthesis import resynthesize_set
 
 
 def parse_layers(text: str) -> int:
-    """Number of layers of `1` or `1-8`: decoding always starts at the first."""
+    """Parse the number of layers of `1` or `1-8`: decoding starts at the first."""
     first, _, last = text.partition("-")
     if first != "1" or not (last or first).isdigit():
         raise argparse.ArgumentTypeError(f"{text!r}; expected 1, 1-2, ... or 1-8")
@@ -23,31 +21,31 @@ def parse_layers(text: str) -> int:
 
 
 def get_parser() -> argparse.ArgumentParser:
-    """The command's options."""
+    """Make the parser of the command's options."""
     parser = codec_parser("Decode codes to wav files.")
     parser.add_argument("--codes_scp", required=True, help="codes to decode")
     parser.add_argument(
-        "--layers", type=parse_layers, default=8, help="1, or 1-k for the first k"
+        "--layers", type=parse_layers, help="1, or 1-k for the first k; all by default"
     )
-    parser.add_argument(
-        "--wav_scp", help="the original files, to trim to their lengths"
-    )
+    parser.add_argument("--wav_scp", help="the originals, to trim to their lengths")
+    parser.add_argument("--segments", help="Kaldi's, of which utterances are originals")
     return parser
 
 
 def main(cmd: Sequence[str] | None = None) -> None:
     """Run the command."""
-    args, device = parse_job(get_parser(), cmd)
-    codec = AudioCoding.from_pretrained(args.codec, device)
-    reader = CodesReader(args.codes_scp)
-    sources = read_index(args.wav_scp) if args.wav_scp else {}
-    decode_set(
-        codec,
-        list(reader),
-        lambda key: reader[key][: args.layers],
+    parser = get_parser()
+    args, device = parse_job(parser, cmd)
+    if args.segments and not args.wav_scp:
+        parser.error("--segments takes --wav_scp")
+    originals = read_corpus(args.wav_scp, args.segments) if args.wav_scp else {}
+    resynthesize_set(
+        AudioCoding.from_pretrained(args.codec, device),
+        CodesReader(args.codes_scp),
         args.output_dir,
         args.batch_size,
-        lambda key: soundfile.info(sources[key]).frames if key in sources else None,
+        args.layers,
+        originals,
     )
 
 

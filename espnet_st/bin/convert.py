@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from espnet_st.bin.options import setup_logging
-from espnet_st.checkpoints import convert_uslm
-from espnet_st.checkpoints.convert_codec import to_espnet, to_official
+from espnet_st.checkpoints.exchange_codec import export_codec, import_codec
+from espnet_st.checkpoints.exchange_uslm import export_uslm, import_uslm
 from espnet_st.checkpoints.official_uslm import N_HEADS
 from espnet_st.checkpoints.uslm_release import is_release
 from espnet_st.registry import register
 
 
 def get_parser() -> argparse.ArgumentParser:
-    """The command's options."""
+    """Make the parser of the command's options."""
     parser = argparse.ArgumentParser(
         description="Convert an official release to an ESPnet experiment directory, or "
         "a model that ESPnet trained to the official release's form."
@@ -59,7 +59,7 @@ def main(cmd: Sequence[str] | None = None) -> None:
     if args.uslm:
         official = is_release(args.uslm)
         if official:
-            convert_uslm.to_espnet(
+            import_uslm(
                 args.uslm,
                 args.output_dir,
                 args.model_file,
@@ -68,16 +68,16 @@ def main(cmd: Sequence[str] | None = None) -> None:
                 task_options("tts", "TTSTask"),
             )
         else:
-            convert_uslm.to_official(args.uslm, args.output_dir, args.model_file)
+            export_uslm(args.uslm, args.output_dir, args.model_file)
     else:
         here = Path(args.codec)
         official = (here / "config.json").is_file()
         official = official and not (here / "config.yaml").is_file()
         if official:
             options = task_options("gan_codec", "GANCodecTask")
-            to_espnet(args.codec, args.output_dir, args.model_file, options)
+            import_codec(args.codec, args.output_dir, args.model_file, options)
         else:
-            to_official(args.codec, args.output_dir, args.model_file)
+            export_codec(args.codec, args.output_dir, args.model_file)
     made = "ESPnet's" if official else "the official"
     logging.info("%s is %s in %s form", args.output_dir, args.uslm or args.codec, made)
 

@@ -1,10 +1,12 @@
-"""Options that several command lines have."""
+"""Parsing the options that several command lines have."""
 
 from __future__ import annotations
 
 import argparse
 import logging
 from collections.abc import Sequence
+
+import torch
 
 
 def setup_logging(level: str = "INFO") -> None:
@@ -16,7 +18,7 @@ def setup_logging(level: str = "INFO") -> None:
 
 
 def codec_parser(description: str) -> argparse.ArgumentParser:
-    """A parser with the options that all batch jobs of a codec have."""
+    """Make a parser with the options that all batch jobs of a codec have."""
     parser = argparse.ArgumentParser(
         description=description,
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
@@ -33,8 +35,41 @@ def codec_parser(description: str) -> argparse.ArgumentParser:
 def parse_job(
     parser: argparse.ArgumentParser, cmd: Sequence[str] | None
 ) -> tuple[argparse.Namespace, str]:
-    """Parse a job's options and start its log; gives them and the device."""
+    """Parse a job's options and start its log.
+
+    Returns:
+        The options, and the device to run on.
+    """
     args = parser.parse_args(cmd)
+    if args.ngpu and not torch.cuda.is_available():
+        parser.error(f"--ngpu {args.ngpu}: torch finds no GPU here; use --ngpu 0")
     setup_logging()
     logging.info("%s", vars(args))
-    return args, "cuda" if args.ngpu else "cpu"
+    return args, pick_device(args.ngpu)
+
+
+def pick_device(ngpu: int) -> str:
+    """Return "cuda" or "cpu".
+
+    Raises:
+        SystemExit: A GPU is asked for and PyTorch finds none; the message says so.
+    """
+    if ngpu and not torch.cuda.is_available():
+        raise SystemExit(
+            f"--ngpu {ngpu}: PyTorch {torch.__version__} finds no GPU here; "
+            "expected --ngpu 0, or a machine with a GPU and a PyTorch built for it"
+        )
+    return "cuda" if ngpu else "cpu"
+
+
+def check_ngpu(cmd: Sequence[str] | None) -> None:
+    """Refuse a command line that asks for a GPU where there is none.
+
+    For commands of ESPnet's, whose own parser comes later.
+
+    Raises:
+        SystemExit: See `pick_device`.
+    """
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--ngpu", type=int, default=0)
+    pick_device(parser.parse_known_args(cmd)[0].ngpu)

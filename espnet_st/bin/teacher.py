@@ -14,7 +14,7 @@ import torch
 import yaml
 from tqdm import tqdm
 
-from espnet_st.bin.options import setup_logging
+from espnet_st.bin.options import pick_device, setup_logging
 from espnet_st.codec.codebook import nearest
 from espnet_st.codec.teacher.features import write_features
 from espnet_st.codec.teacher.small.model import TeacherConfig
@@ -169,6 +169,7 @@ def main(cmd: Sequence[str] | None = None) -> None:
     """Run the command."""
     setup_logging()
     args = get_parser().parse_args(cmd)
+    pick_device(getattr(args, "ngpu", 0))
     args.run(args)
 
 

@@ -13,7 +13,7 @@ from espnet_st.inference.tokenization import tokenize_set
 
 
 def get_parser() -> argparse.ArgumentParser:
-    """The command's options."""
+    """Make the parser of the command's options."""
     parser = codec_parser("Tokenize a corpus.")
     parser.add_argument("--wav_scp", required=True, help="what to tokenize")
     parser.add_argument("--segments", help="Kaldi's, to cut recordings into utterances")

@@ -1,1 +1,1 @@
-"""Where models come from and go to: experiments, releases, archives, the hub."""
+"""Finding, loading and writing models: experiments, releases, archives, the hub."""

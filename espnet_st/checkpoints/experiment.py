@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from espnet2.utils.yaml_no_alias_safe_dump import yaml_no_alias_safe_dump
+from torch import Tensor
 
 
 def make_directory(path: Path) -> None:
@@ -24,7 +25,7 @@ def make_directory(path: Path) -> None:
 def write_experiment(
     directory: Path,
     config: Mapping[str, Any],
-    state: Mapping[str, torch.Tensor],
+    state: Mapping[str, Tensor],
     comment: str = "",
 ) -> None:
     """Write `config.yaml` and `latest.pth`.

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 import yaml
-from torch import nn
+from torch import Tensor, nn
 
 from espnet_st.checkpoints.official_codec import (
     conf_from_official,
@@ -37,7 +37,7 @@ GENERATOR = "codec.generator."
 
 
 def find_checkpoint(directory: Path) -> Path:
-    """The checkpoint to use of an experiment directory, by `CHECKPOINTS`.
+    """Find the checkpoint to use of an experiment directory, by `CHECKPOINTS`.
 
     Raises:
         ValueError: If there is none, or several of the same preference.
@@ -53,7 +53,7 @@ def find_checkpoint(directory: Path) -> Path:
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """The `config.yaml` that ESPnet wrote.
+    """Read the `config.yaml` that ESPnet wrote.
 
     Raises:
         ValueError: If it is missing, no YAML or no mapping.
@@ -69,8 +69,8 @@ def read_config(path: Path) -> dict[str, Any]:
     return config
 
 
-def load_state(path: Path, inside: str | None = None) -> dict[str, torch.Tensor]:
-    """A checkpoint's tensors; nothing in the file is run.
+def load_state(path: Path, inside: str | None = None) -> dict[str, Tensor]:
+    """Load a checkpoint's tensors; nothing in the file is run.
 
     Args:
         path: The file.
@@ -95,9 +95,7 @@ def load_state(path: Path, inside: str | None = None) -> dict[str, torch.Tensor]
     return dict(state)
 
 
-def check_state(
-    expected: Mapping[str, torch.Tensor], state: Mapping[str, torch.Tensor]
-) -> None:
+def check_state(expected: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> None:
     """Refuse a state dict that is not what a model expects.
 
     Args:
@@ -122,7 +120,7 @@ def check_state(
 
 
 def load_strictly(
-    module: nn.Module, state: Mapping[str, torch.Tensor], prefix: str = ""
+    module: nn.Module, state: Mapping[str, Tensor], prefix: str = ""
 ) -> None:
     """Load the tensors below `prefix` into `module`.
 
@@ -136,11 +134,11 @@ def load_strictly(
 
 def load_codec(
     source: str | Path, model_file: str | Path | None = None
-) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
-    """A trained codec's configuration and tensors, of ESPnet or official.
+) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Load a trained codec's configuration and tensors, of ESPnet or official.
 
     Args:
-        source: See `pretrained.model_files`.
+        source: See `sources.model_files`.
         model_file: The checkpoint; by default the one that `source` has.
 
     Returns:
@@ -160,17 +158,17 @@ def load_codec(
                 f"{files.config} is of codec {config.get('codec')!r}; "
                 "expected 'speechtokenizer'"
             )
-        given = config.get("codec_conf") or {}
+        options = config.get("codec_conf") or {}
         conf = {"sample_rate": 16000, "dimension": 1024, "semantic_dimension": 768}
         known = inspect.signature(Generator).parameters
-        conf |= {key: given[key] for key in known if key in given}
+        conf |= {key: options[key] for key in known if key in options}
         checkpoint = Path(model_file or find_checkpoint(files.config.parent))
         return conf, load_state(checkpoint)
 
 
 def _load_official(
     config: Path, model_file: str | Path | None
-) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+) -> tuple[dict[str, Any], dict[str, Tensor]]:
     try:
         conf = conf_from_official(json.loads(config.read_text(encoding="utf-8")))
     except (OSError, TypeError, UnicodeDecodeError, json.JSONDecodeError) as error:

@@ -1,4 +1,4 @@
-"""Join an AR model and a NAR model that were trained apart to one USLM."""
+"""Merging an AR model and a NAR model that were trained apart to one USLM."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from espnet_st.checkpoints.loading import (
     check_state,
@@ -19,8 +20,8 @@ SHARED = ("tts", "odim", "token_list", "token_type", "cleaner", "g2p", "bpemodel
 """What of two configurations must be the same, besides `tts_conf` but its `train`."""
 
 
-def join(ar: Path, nar: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
-    """Take the halves of a USLM from two experiment directories.
+def merge_halves(ar: Path, nar: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Merge the halves of a USLM from two experiment directories.
 
     Args:
         ar: Of a run with `train: ar`; configuration and aligner are taken from it.

@@ -1,9 +1,9 @@
-"""The official release's options and tensor names in our terms, and back.
+"""Translating the official codec's options and tensor names to ours, and back.
 
 Both codes build the same layers in the same order, so a layer has the same number in
-both and its tensors have the same shapes: converting is renaming. Files are read and
-written in `bin`. Facts are from the package `speechtokenizer` 1.0.1 (`model.py`,
-`modules/`, `quantization/core_vq.py`).
+both and its tensors have the same shapes: converting is renaming. Files are
+read and written by `exchange_codec`. Facts are from the package `speechtokenizer` 1.0.1
+(`model.py`, `modules/`, `quantization/core_vq.py`).
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ RENAMES = (
 
 
 def conf_from_official(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The part of our `codec_conf` that builds the model of a `config.json`.
+    """Make the part of our `codec_conf` that builds the model of a `config.json`.
 
     Args:
         config: The whole of it; options that do not shape the model are left aside.
@@ -106,7 +106,7 @@ def conf_from_official(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _possible(option: str, value: Any) -> bool:
-    """Whether a value of the right type makes sense."""
+    """Tell whether a value of the right type makes sense."""
     if isinstance(value, list):
         return bool(value) and all(type(v) is int and v > 0 for v in value)
     if type(value) is int:
@@ -115,7 +115,7 @@ def _possible(option: str, value: Any) -> bool:
 
 
 def conf_to_official(conf: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of `config.json` for the model that our `codec_conf` builds.
+    """Make the options of `config.json` for the model that our `codec_conf` builds.
 
     Args:
         conf: Arguments of `Generator`; what is left out has its default.
@@ -147,7 +147,7 @@ def conf_to_official(conf: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _completed(conf: Mapping[str, Any]) -> dict[str, Any]:
-    """`conf` with the defaults of all that it leaves out, tuples as lists."""
+    """Fill `conf` with the defaults of all that it leaves out, tuples as lists."""
     full = _defaults(Generator) | dict(conf)
     if (full["encoder"], full["decoder"]) != ("seanet", "seanet"):
         raise ValueError(
@@ -160,10 +160,10 @@ def _completed(conf: Mapping[str, Any]) -> dict[str, Any]:
         "quantizer_conf": ResidualVectorQuantizer,
     }
     for block, part in parts.items():
-        given = _defaults(part) | dict(full[block] or {})
+        options = _defaults(part) | dict(full[block] or {})
         full[block] = {
             option: list(value) if isinstance(value, tuple) else value
-            for option, value in given.items()
+            for option, value in options.items()
         }
     return full
 
@@ -174,7 +174,7 @@ def _defaults(part: type[nn.Module]) -> dict[str, Any]:
 
 
 def official_names(generator: Generator) -> dict[str, str]:
-    """What the official code calls each tensor of a generator, by our name.
+    """Give the official name of each tensor of a generator, by our name.
 
     The projection is left out when it has as many outputs as inputs: the official code
     then has none.
@@ -200,7 +200,7 @@ def official_names(generator: Generator) -> dict[str, str]:
 def state_from_official(
     state: Mapping[str, Tensor], generator: Generator
 ) -> dict[str, Tensor]:
-    """An official state dict under our names.
+    """Rename the tensors of an official state dict to ours.
 
     Args:
         state: All that `official_names` expects.
@@ -218,7 +218,7 @@ def state_from_official(
 def state_to_official(
     state: Mapping[str, Tensor], generator: Generator
 ) -> dict[str, Tensor]:
-    """Inverse of `state_from_official`.
+    """Rename our tensors as the official code: the inverse of `state_from_official`.
 
     Raises:
         ValueError: If there is a projection that the official code cannot have.

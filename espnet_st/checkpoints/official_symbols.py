@@ -1,4 +1,4 @@
-"""Text tokens of the USLM release: a table of symbols and a token list, and back.
+"""Turning the USLM release's table of symbols to a token list, and back.
 
 The ids in a k2symbols file are not those of the model: the official code puts <pad>,
 <bos> and <eos> first and sorts the symbols (0nutation/USLM, `data/collation.py`;
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-MARKS = ["<pad>", "<bos>", "<eos>"]
+SPECIAL_TOKENS = ["<pad>", "<bos>", "<eos>"]
 """Tokens that the official code adds, ids 0 to 2."""
 
 WORD = "_"
@@ -20,7 +20,7 @@ UNKNOWN = "<unk>"
 
 
 def read_symbols(text: str) -> list[str]:
-    """Symbols of a k2symbols file, in the order of their ids in it.
+    """Read the symbols of a k2symbols file, in the order of their ids in it.
 
     Args:
         text: Lines of a symbol and its id; symbols hold no white space.
@@ -39,7 +39,7 @@ def read_symbols(text: str) -> list[str]:
         symbol, index = fields[0], int(fields[1])
         if index in symbols or symbol in symbols.values():
             raise ValueError(f"line {number}: {line!r} has a symbol or an id once more")
-        if symbol in MARKS:
+        if symbol in SPECIAL_TOKENS:
             raise ValueError(f"line {number}: {symbol} is added by the official code")
         symbols[index] = symbol
     symbols.setdefault(0, NULL)
@@ -49,7 +49,7 @@ def read_symbols(text: str) -> list[str]:
 
 
 def token_list(symbols: Sequence[str], size: int) -> list[str]:
-    """Names of all rows of a text table.
+    """Name all rows of a text table.
 
     The first spare row is named <unk>, which ESPnet needs and which was never
     trained; names of the others hold a space, so that no symbol can be one.
@@ -61,7 +61,7 @@ def token_list(symbols: Sequence[str], size: int) -> list[str]:
     Raises:
         ValueError: If the table is too small.
     """
-    tokens = [*MARKS, *sorted(symbols)]
+    tokens = [*SPECIAL_TOKENS, *sorted(symbols)]
     if UNKNOWN not in tokens:
         tokens.append(UNKNOWN)
     if len(tokens) > size:
@@ -73,32 +73,32 @@ def token_list(symbols: Sequence[str], size: int) -> list[str]:
 
 
 def symbols_of(tokens: Sequence[str]) -> list[str]:
-    """Inverse of `token_list`, sorted.
+    """Give the sorted symbols of a token list: the inverse of `token_list`.
 
     Raises:
         ValueError: If the official code would give these tokens other ids.
     """
-    known = [token for token in tokens[len(MARKS) :] if " " not in token]
+    known = [token for token in tokens[len(SPECIAL_TOKENS) :] if " " not in token]
     for symbols in (known[:-1], known):
         if WORD in symbols and token_list(symbols, len(tokens)) == list(tokens):
             return symbols
     raise ValueError(
-        f"the official code has tokens {', '.join(MARKS)}, then its symbols sorted, "
-        f"{WORD!r} among them; this token list is another"
+        f"the official code has tokens {', '.join(SPECIAL_TOKENS)}, then its symbols "
+        f"sorted, {WORD!r} among them; this token list is another"
     )
 
 
 def write_symbols(symbols: Sequence[str]) -> str:
-    """Lines of a k2symbols file; the null symbol has id 0."""
+    """Write the lines of a k2symbols file; the null symbol has id 0."""
     first = [symbol for symbol in symbols if symbol == NULL]
     ordered = first + [symbol for symbol in symbols if symbol != NULL]
     return "".join(f"{symbol} {index}\n" for index, symbol in enumerate(ordered))
 
 
-def text_marks(tokens: Sequence[str]) -> list[int]:
-    """Ids that go before a text, between prompt and target, and after.
+def special_token_ids(tokens: Sequence[str]) -> list[int]:
+    """Give the ids that go before a text, between prompt and target, and after.
 
     Source: 0nutation/USLM, `bin/infer.py`, where prompt and target are phonemized as
     one text.
     """
-    return [tokens.index(mark) for mark in ("<bos>", WORD, "<eos>")]
+    return [tokens.index(token) for token in ("<bos>", WORD, "<eos>")]

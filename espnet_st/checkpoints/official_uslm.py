@@ -1,9 +1,10 @@
-"""The USLM release's tensor names and sizes in our terms, and back.
+"""Translating the USLM release's tensor names and sizes to ours, and back.
 
 Both codes build the same layers, so converting is renaming. The release has no
 configuration: its sizes are read from the tensors' shapes. Files are read and written
-in `bin`, its text tokens are in `official_text`. Facts are from 0nutation/USLM
-(`models/uslm.py`, `models/valle.py`) and lifeiteng/vall-e (`valle/modules`).
+by `exchange_uslm`, its text tokens are in `official_symbols`. Facts are from
+0nutation/USLM (`models/uslm.py`, `models/valle.py`) and lifeiteng/vall-e
+(`valle/modules`).
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ SCORES = "ar_predict_layer.weight"
 def conf_from_official(
     state: Mapping[str, Tensor], n_heads: int = N_HEADS
 ) -> dict[str, Any]:
-    """What builds the model of an official state dict.
+    """Make the arguments that build the model of an official state dict.
 
     Sizes are read where they can be; whether all else fits them is for the caller to
     check.
@@ -82,7 +83,7 @@ def conf_from_official(
 
 
 def _count(state: Mapping[str, Tensor], pattern: str) -> int:
-    """How many numbers the names have at this place, at least 1.
+    """Count the numbers that the names have at this place, at least 1.
 
     Not the largest number: a damaged file could ask for any model with it.
     """
@@ -91,13 +92,13 @@ def _count(state: Mapping[str, Tensor], pattern: str) -> int:
 
 
 def build_on_meta(conf: Mapping[str, Any]) -> USLM:
-    """A model of these arguments that takes no memory; it tells names and shapes."""
+    """Build a model that takes no memory, to tell its names and shapes."""
     with torch.device("meta"):
         return USLM(**conf)
 
 
 def official_names(model: USLM) -> dict[str, str]:
-    """What the official code calls each tensor of a model, by our name."""
+    """Give the official name of each tensor of a model, by our name."""
     names = {}
     for key in model.state_dict():
         name = key
@@ -108,7 +109,7 @@ def official_names(model: USLM) -> dict[str, str]:
 
 
 def shared_names(model: USLM) -> dict[str, str]:
-    """Our names that are second names of one tensor, and the first of each."""
+    """Give our names that are second names of one tensor, and the first of each."""
     first: dict[int, str] = {}
     return {
         key: first[id(parameter)]
@@ -118,7 +119,7 @@ def shared_names(model: USLM) -> dict[str, str]:
 
 
 def state_from_official(state: Mapping[str, Tensor], model: USLM) -> dict[str, Tensor]:
-    """An official state dict under our names.
+    """Rename the tensors of an official state dict to ours.
 
     Args:
         state: All that `official_names` expects.
@@ -140,7 +141,7 @@ def state_from_official(state: Mapping[str, Tensor], model: USLM) -> dict[str, T
 
 
 def state_to_official(state: Mapping[str, Tensor], model: USLM) -> dict[str, Tensor]:
-    """Inverse of `state_from_official`; what is shared is one tensor.
+    """Rename our tensors as the official code; what is shared is one tensor.
 
     Args:
         state: All of the model's tensors.
@@ -153,7 +154,7 @@ def state_to_official(state: Mapping[str, Tensor], model: USLM) -> dict[str, Ten
 
 
 def options_to_official(conf: Mapping[str, Any]) -> dict[str, Any]:
-    """Options of the official command line that build a model.
+    """Give the options of the official command line that build a model.
 
     Args:
         conf: Arguments of `USLM`.
@@ -176,12 +177,12 @@ def options_to_official(conf: Mapping[str, Any]) -> dict[str, Any]:
         nar_layers=layers,
         ffn_size=FFN_RATIO * width,
     )
-    wanted = build_on_meta(dict(idim=model.idim, odim=model.n_q) | plain).state_dict()
+    theirs = build_on_meta(dict(idim=model.idim, odim=model.n_q) | plain).state_dict()
     ours = model.state_dict()
     lost = [
-        key for key in ours if key not in wanted or ours[key].shape != wanted[key].shape
+        key for key in ours if key not in theirs or ours[key].shape != theirs[key].shape
     ]
-    lost += [key for key in wanted if key not in ours]
+    lost += [key for key in theirs if key not in ours]
     if lost:
         raise ValueError(
             f"the official code cannot build this model: {len(lost)} tensors would be "

@@ -1,4 +1,4 @@
-"""Where a trained model's files are: a directory, a packed zip or a hub's name.
+"""Finding a trained model's files: in a directory, a packed zip or on a hub.
 
 Archives are those of ESPnet's `pack`: `meta.yaml` names configuration and checkpoint.
 Only these two and what `BESIDE` names are taken out, under names of our own, and
@@ -37,7 +37,7 @@ NAME = re.compile(r"(https?://\S+|\w[\w.-]*/\w[\w.-]*(@[\w.-]+)?)")
 
 
 class ModelFiles(NamedTuple):
-    """A trained model's files.
+    """Names a trained model's files.
 
     Attributes:
         config: ESPnet's `config.yaml`, or `config.json` of an official release.
@@ -91,7 +91,7 @@ def _in_directory(directory: Path) -> ModelFiles:
 
 
 def _named(meta: bytes, where: Path) -> tuple[str, str]:
-    """The names of configuration and checkpoint in a `meta.yaml`."""
+    """Read the names of configuration and checkpoint from a `meta.yaml`."""
     try:
         content = yaml.safe_load(meta)
         names = content["yaml_files"]["train_config"], content["files"]["model_file"]

@@ -1,4 +1,4 @@
-"""An official USLM release: its files read as an experiment's.
+"""Reading the files of an official USLM release as an experiment's.
 
 A release is a directory with `USLM.pt`, which holds `{"model": state dict}`, and a
 k2symbols file of its text tokens.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import torch
+from torch import Tensor
 
 from espnet_st.checkpoints.loading import (
     check_state,
@@ -19,7 +19,7 @@ from espnet_st.checkpoints.loading import (
 )
 from espnet_st.checkpoints.official_symbols import (
     read_symbols,
-    text_marks,
+    special_token_ids,
     token_list,
 )
 from espnet_st.checkpoints.official_uslm import (
@@ -45,14 +45,14 @@ G2P = "espeak_uslm"
 
 
 def is_release(directory: Path) -> bool:
-    """Whether a directory looks like a release, and like no experiment."""
+    """Tell whether a directory looks like a release, and like no experiment."""
     if (directory / "config.yaml").is_file():
         return False
     return any(directory.glob(SYMBOLS)) or (directory / CHECKPOINT).is_file()
 
 
 def symbols_file(directory: Path) -> Path:
-    """The k2symbols file of a release.
+    """Find the k2symbols file of a release.
 
     Raises:
         ValueError: If there is none, or several.
@@ -68,8 +68,8 @@ def symbols_file(directory: Path) -> Path:
 
 def read_release(
     directory: Path, model_file: Path | None = None, n_heads: int = N_HEADS
-) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
-    """A release as what ESPnet would have left of its training.
+) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Read a release as what ESPnet would have left of its training.
 
     Args:
         directory: With the k2symbols file and, by default, the checkpoint.
@@ -91,7 +91,7 @@ def read_release(
     state = load_state(checkpoint, STATE)
     conf = conf_from_official(state, n_heads)
     tokens = token_list(symbols, conf["idim"])
-    conf["text_marks"] = text_marks(tokens)
+    conf["text_marks"] = special_token_ids(tokens)
     model = build_on_meta(conf)
     shapes, names = model.state_dict(), official_names(model)
     check_state({name: shapes[key] for key, name in names.items()}, state)
@@ -112,8 +112,8 @@ def read_release(
 
 def load_uslm(
     config: Path, model_file: str | Path | None = None
-) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
-    """A trained USLM's configuration and tensors, of ESPnet or official.
+) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Load a trained USLM's configuration and tensors, of ESPnet or official.
 
     Args:
         config: ESPnet's `config.yaml`; or what would be its path, in the directory of

@@ -1,19 +1,21 @@
-"""Reading and writing audio by Kaldi's index files, with names in every error."""
+"""Reading audio of any kind, for all rooms, and writing it; every error has its name.
+
+What may be read, and whether it is whole, is the business of `streams`; which
+utterances there are that of `corpus`.
+"""
 
 from __future__ import annotations
 
-import io
 import math
-import os
-import re
-import subprocess
 from pathlib import Path
 
 import numpy as np
 import soundfile
 import torch
-from kaldiio.matio import read_kaldi
+from torch import Tensor
 from torchaudio.functional import resample
+
+from espnet_st.data.streams import open_audio
 
 LOUDEST = 100.0
 """A float sample beyond this can only be an integer of a PCM format."""
@@ -21,144 +23,197 @@ LOUDEST = 100.0
 QUIETEST = 2.0**-15
 """Integers whose peak is below this share of their range fit a narrower type."""
 
+CANCELLED = 1e-3
+"""Channels whose mean has less than this share of their peak cancel each other."""
+
+SILENT = 1e-4
+"""A signal without a sample beyond this, -80 dB of full scale, is silent."""
+
 
 def read_audio(
-    source: str, start: float = 0.0, end: float = math.inf
+    source: str | Path, start: float = 0.0, end: float = math.inf
 ) -> tuple[np.ndarray, int]:
-    """Samples and rate of a file, a Kaldi pipe (`command |`) or archive (`ark:17`).
+    """Read samples and rate of a file, a Kaldi pipe (`command |`) or archive (`a:17`).
 
     Args:
-        source: What to read.
+        source: What to read. A file goes before an archive of that form.
         start: Where to begin, in seconds.
         end: Where to stop, in seconds; beyond the end of the audio is its end.
 
     Returns:
-        (N,) or (N, channels) float32 or integers, and Hz.
+        (N,) or (N, channels) float32, and Hz.
 
     Raises:
         ValueError: If it cannot be read, is truncated, or ends before `start`.
     """
     try:
-        if place := re.fullmatch(r"(.+):(\d+)", source):
-            rate, samples = _from_archive(place[1], int(place[2]))
-            last = None if math.isinf(end) else round(end * rate)
-            return samples[round(start * rate) : last], rate
-        stream: str | io.BytesIO = source
-        if source.endswith("|"):
-            stream = io.BytesIO(_output_of(source[:-1]))
-        else:
-            _check_riff(source)
-        with soundfile.SoundFile(stream) as audio:
-            first, last = round(start * audio.samplerate), audio.frames
-            if end < math.inf:
-                last = min(last, round(end * audio.samplerate))
-            if first >= last > 0:
-                ends = audio.frames / audio.samplerate
-                raise ValueError(f"it ends at {ends} s, before {start} s")
-            audio.seek(first)
-            samples = audio.read(last - first, dtype="float32")
-            if len(samples) < last - first:
-                raise ValueError(
-                    f"truncated: {len(samples)} samples of {last - first} are there"
-                )
-            return samples, audio.samplerate
+        with open_audio(str(source)) as stream, soundfile.SoundFile(stream) as audio:
+            return _read_part(audio, start, end), audio.samplerate
     except (OSError, RuntimeError, ValueError) as error:
         raise ValueError(f"cannot read audio {source}: {error}") from error
 
 
-def _from_archive(archive: str, offset: int) -> tuple[int, np.ndarray]:
-    with Path(archive).open("rb") as stream:
-        stream.seek(offset)
-        # kaldiio would run a pickle that it finds there.
-        if not stream.read(5).startswith((b"RIFF", b"fLaC", b"AUDIO")):
-            raise ValueError("it holds no audio")
-        stream.seek(offset)
-        rate, samples = read_kaldi(stream)
-    return rate, samples.copy()  # what it gives cannot be written to
+def audio_size(source: str | Path) -> tuple[int, int]:
+    """Read the number of samples of a source, and its rate in Hz, from its header.
 
-
-def _output_of(command: str) -> bytes:
-    """What a shell command writes; ValueError with what it said if it fails."""
-    done = subprocess.run(
-        ["bash", "-o", "pipefail", "-c", command],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        check=False,
-    )
-    if done.returncode:
-        said = done.stderr.decode(errors="replace").strip()
-        raise ValueError(f"the command failed with {done.returncode}: {said}")
-    return done.stdout
-
-
-def _check_riff(path: str) -> None:
-    """ValueError if a WAV file is shorter than its header says.
-
-    libsndfile takes such a file for a shorter one. A program that wrote into a pipe
-    did not know the length, and put the largest number.
+    Raises:
+        ValueError: If it cannot be read, or is truncated as far as the header tells.
     """
-    with Path(path).open("rb") as stream:
-        header = stream.read(12)
-        size = stream.seek(0, os.SEEK_END)
-    promised = int.from_bytes(header[4:8], "little") + 8
-    if header[:4] == b"RIFF" and size + 1 < promised < 0x7FFF0000:
-        raise ValueError(f"truncated: {size} bytes of {promised} are there")
+    try:
+        with open_audio(str(source)) as stream, soundfile.SoundFile(stream) as audio:
+            return audio.frames, audio.samplerate
+    except (OSError, RuntimeError, ValueError) as error:
+        raise ValueError(f"cannot read audio {source}: {error}") from error
+
+
+def _read_part(audio: soundfile.SoundFile, start: float, end: float) -> np.ndarray:
+    first, last = part_of(audio.frames, audio.samplerate, start, end)
+    if first >= last > 0:
+        length = audio.frames / audio.samplerate
+        raise ValueError(f"it ends at {length} s, before {start} s")
+    before = 0 if audio.seekable() else first  # GSM is not
+    if first > before:
+        audio.seek(first)
+    samples = audio.read(last - first + before, dtype="float32")[before:]
+    if len(samples) < last - first:
+        raise ValueError(
+            f"truncated: {len(samples)} samples of {last - first} are there"
+        )
+    return samples
+
+
+def part_of(
+    n_samples: int, sample_rate: int, start: float, end: float
+) -> tuple[int, int]:
+    """Give the first sample of a part, and the one behind its last.
+
+    Args:
+        n_samples: Of the whole.
+        sample_rate: Hz.
+        start: Of the part, in seconds.
+        end: Of the part, in seconds.
+    """
+    last = n_samples if math.isinf(end) else min(n_samples, round(end * sample_rate))
+    return round(start * sample_rate), last
+
+
+def load_audio(
+    source: str | Path, sample_rate: int, start: float = 0.0, end: float = math.inf
+) -> Tensor:
+    """Read a source as mono samples (N,) float32 at a rate.
+
+    Args:
+        source: See `read_audio`.
+        sample_rate: Hz of the result.
+        start: Where to begin, in seconds.
+        end: Where to stop, in seconds.
+
+    Raises:
+        ValueError: If it cannot be read or used.
+    """
+    return prepare_audio(*read_audio(source, start, end), sample_rate)
+
+
+def resampled_length(n_samples: int, sample_rate: int, target_rate: int) -> int:
+    """Give the length of `n_samples` at another rate, as `prepare_audio` makes it."""
+    return -(-n_samples * target_rate // sample_rate)
 
 
 def prepare_audio(
-    wav: np.ndarray | torch.Tensor, sample_rate: int, target_rate: int
-) -> torch.Tensor:
-    """Mono float32 at the model's rate.
+    wav: np.ndarray | Tensor, sample_rate: int, target_rate: int
+) -> Tensor:
+    """Make mono float32 at the model's rate of what a user has.
 
     Args:
-        wav: (N,), (N, channels) or (channels, N); of two axes the shorter one holds
-            channels, which are averaged. Integers are scaled by their type's range;
-            others lie in [-1, 1], and somewhat beyond is taken as it is.
+        wav: (N,), (N, channels) or (channels, N), a tensor, an array or what numpy
+            takes for one; of two axes the shorter one holds channels, which are
+            averaged. Integers are scaled by their type's range; others lie in [-1, 1],
+            and somewhat beyond is taken as it is.
         sample_rate: Hz of `wav`.
         target_rate: Hz of the result.
 
     Returns:
-        (N',).
+        (N',), without a gradient, on the device of `wav`.
 
     Raises:
         ValueError: If it is empty, has NaN or infinite samples or more than two axes,
-            or is integers in another type.
+            is integers in another type, or its channels cancel each other.
     """
-    wav = torch.as_tensor(wav)
+    for rate in (sample_rate, target_rate):
+        if rate != int(rate) or rate <= 0:
+            raise ValueError(f"a sample rate of {rate}; expected whole Hz above 0")
+    wav = _to_tensor(wav)
     if wav.dim() not in (1, 2) or wav.numel() == 0:
         raise ValueError(
             f"audio of shape {tuple(wav.shape)}; expected (N,) or two axes, not empty"
         )
-    if wav.is_complex() or wav.dtype == torch.bool:
-        raise ValueError(f"audio is {wav.dtype}; expected floats or integers")
     kind = wav.dtype
-    if not kind.is_floating_point:
-        span = torch.iinfo(wav.dtype)  # unsigned samples are silent at mid-range
-        half, middle = (span.max - span.min + 1) / 2, (span.max + span.min + 1) / 2
-        wav = (wav.double() - middle) / half
-    wav = wav.float()
-    if wav.dim() == 2:
-        wav = wav.mean(0 if wav.shape[0] < wav.shape[1] else 1)
-    loudest = max(map(abs, torch.stack(wav.aminmax()).tolist()))
-    if not math.isfinite(loudest):
-        raise ValueError("audio has NaN or infinite samples: repair or remove the file")
-    if loudest > LOUDEST:
-        raise ValueError(
-            f"audio reaches {loudest:g}; expected samples in [-1, 1]: "
-            "pass integers as integers, or divide by their range"
-        )
-    if not kind.is_floating_point and 0 < loudest < QUIETEST:
-        raise ValueError(
-            f"audio of {kind} reaches only {loudest:g} of its range: are these 16-bit "
-            "samples in a wider type? Convert them to int16"
-        )
-    if sample_rate != target_rate:
-        with torch.autocast(wav.device.type, enabled=False):
-            wav = resample(wav, sample_rate, target_rate)
+    # A caller's autocast would change samples.
+    with torch.no_grad(), torch.autocast(wav.device.type, enabled=False):
+        if not kind.is_floating_point:
+            span = torch.iinfo(kind)  # unsigned samples are silent at mid-range
+            half, middle = (span.max - span.min + 1) / 2, (span.max + span.min + 1) / 2
+            wav = (wav.double() - middle) / half
+        wav = wav.float()
+        peak = _peak(wav)
+        if not kind.is_floating_point and 0 < peak < QUIETEST:
+            raise ValueError(
+                f"audio of {kind} reaches only {peak:g} of its range: are these 16-bit "
+                "samples in a wider type? Convert them to int16"
+            )
+        if wav.dim() == 2:
+            wav = wav.mean(0 if wav.shape[0] < wav.shape[1] else 1)
+            if _peak(wav) < CANCELLED * peak:
+                raise ValueError(
+                    f"channels reach {peak:g} and their mean {_peak(wav):g}: they "
+                    "cancel each other; give one of them"
+                )
+        if sample_rate != target_rate:
+            wav = resample(wav, int(sample_rate), int(target_rate))
+            _peak(wav)
     return wav
 
 
-def write_wav(path: Path, wav: torch.Tensor, sample_rate: int) -> None:
+def _to_tensor(wav: np.ndarray | Tensor) -> Tensor:
+    """Give a dense tensor of floats or integers, without a gradient."""
+    if not torch.is_tensor(wav):
+        array = np.asarray(wav)
+        if array.dtype.kind not in "fiu":
+            raise ValueError(f"audio is {array.dtype}; expected floats or integers")
+        if array.dtype.itemsize > 8:  # long double
+            array = array.astype(np.float64)
+        # torch takes no foreign byte order and no negative strides, and warns of
+        # memory that cannot be written to.
+        array = np.array(array, array.dtype.newbyteorder("="), order="C")
+        return torch.from_numpy(array)
+    if wav.is_quantized or wav.layout is not torch.strided:
+        raise ValueError(
+            f"audio is a tensor of {wav.dtype}, {wav.layout}; expected a dense one of "
+            "floats or integers"
+        )
+    if wav.is_complex() or wav.dtype == torch.bool:
+        raise ValueError(f"audio is {wav.dtype}; expected floats or integers")
+    return wav.detach()
+
+
+def _peak(wav: Tensor) -> float:
+    """Give the largest absolute sample.
+
+    Raises:
+        ValueError: If there are NaN or infinite samples, or integers as floats.
+    """
+    peak = max(map(abs, torch.stack(wav.aminmax()).tolist()))
+    if not math.isfinite(peak):
+        raise ValueError("audio has NaN or infinite samples: repair or remove the file")
+    if peak > LOUDEST:
+        raise ValueError(
+            f"audio reaches {peak:g}; expected samples in [-1, 1]: "
+            "pass integers as integers, or divide by their range"
+        )
+    return peak
+
+
+def write_wav(path: Path, wav: Tensor, sample_rate: int) -> None:
     """Write (N,) as 16-bit PCM; the file is there whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial.wav")

@@ -1,4 +1,4 @@
-"""Batches of items of like length."""
+"""Batching items of like length."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def batches(
     batch_size: int,
     batch_bins: float = math.inf,
 ) -> Iterator[list[Item]]:
-    """Batches of items of similar size, the largest first.
+    """Make batches of items of similar size, the largest first.
 
     Args:
         items: What to batch.

@@ -1,4 +1,4 @@
-"""The utterances of a corpus: `wav.scp` and `segments`, lengths, reading ahead."""
+"""Listing the utterances of a corpus, measuring them, and reading them ahead."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import soundfile
-import torch
+from torch import Tensor
 
-from espnet_st.data.audio import prepare_audio, read_audio
-from espnet_st.data.kaldi import read_index
+from espnet_st.data.audio import audio_size, load_audio, part_of, resampled_length
+from espnet_st.data.kaldi import read_segments, read_table
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
 class Utterance(NamedTuple):
-    """Where an utterance is.
+    """Says where an utterance is, and reads it.
 
     Attributes:
         source: File, pipe or archive, as `audio.read_audio` takes it.
@@ -32,8 +32,8 @@ class Utterance(NamedTuple):
     start: float = 0.0
     end: float = math.inf
 
-    def samples(self, sample_rate: int) -> int:
-        """Its length at a rate, by the file's header; 0 if that cannot be told."""
+    def estimate_samples(self, sample_rate: int) -> int:
+        """Estimate its length at a rate at no cost; 0 for what must be read."""
         end = self.end
         if math.isinf(end):
             try:
@@ -42,50 +42,56 @@ class Utterance(NamedTuple):
                 return 0
         return max(round((end - self.start) * sample_rate), 0)
 
-    def load(self, sample_rate: int) -> torch.Tensor:
-        """Its mono samples (N,) at a rate; ValueError if they cannot be used."""
-        audio, rate = read_audio(self.source, self.start, self.end)
-        return prepare_audio(audio, rate, sample_rate)
+    def count_samples(self, sample_rate: int) -> int:
+        """Count the samples that `load` gives at a rate; a pipe is run for that.
+
+        Raises:
+            ValueError: If it cannot be read.
+        """
+        n_samples, rate = audio_size(self.source)
+        first, last = part_of(n_samples, rate, self.start, self.end)
+        return resampled_length(max(last - first, 0), rate, sample_rate)
+
+    def load(self, sample_rate: int) -> Tensor:
+        """Read its mono samples (N,) at a rate; ValueError if they cannot be used."""
+        return load_audio(self.source, sample_rate, self.start, self.end)
+
+    def identity(self) -> str:
+        """Describe what it is made from: source, size of a file, and times."""
+        try:
+            size = Path(self.source).stat().st_size
+        except OSError:  # a pipe, an archive, or nothing
+            size = 0
+        return f"{self.source} {size} {self.start} {self.end}"
 
 
 def read_corpus(
     wav_scp: str | Path, segments: str | Path | None = None
 ) -> dict[str, Utterance]:
-    """Utterances by id, in order.
+    """Read the utterances of a corpus by id, in order.
 
     Args:
         wav_scp: Lines `recording source`.
-        segments: Lines `utterance recording start end` in seconds, an end of -1 being
-            the recording's; without it each recording is an utterance.
+        segments: Kaldi's `segments`; without it each recording is an utterance.
 
     Raises:
         ValueError: If a line is not of that form, or names no recording of `wav_scp`.
     """
-    sources = read_index(wav_scp)
+    sources = read_table(wav_scp)
     if segments is None:
         return {key: Utterance(source) for key, source in sources.items()}
     utterances = {}
-    for key, value in read_index(segments).items():
-        try:
-            recording, start, end = value.split()
-            first, last = float(start), float(end)
-        except ValueError:
-            raise ValueError(
-                f"{segments}: {key} {value!r}; expected 'recording start end'"
-            ) from None
+    for key, (recording, start, end) in read_segments(segments).items():
         if recording not in sources:
             raise ValueError(f"{segments}: {key} is of {recording}, not in {wav_scp}")
-        last = math.inf if last == -1 else last
-        if not 0 <= first < last:
-            raise ValueError(f"{segments}: {key} is from {first} s to {last} s")
-        utterances[key] = Utterance(sources[recording], first, last)
+        utterances[key] = Utterance(sources[recording], start, end)
     return utterances
 
 
 def read_ahead(
     items: Iterable[Item], read: Callable[[Item], Result], workers: int
 ) -> Iterator[Result]:
-    """What `read` gives for each item, in order, read by threads ahead of their use.
+    """Give what `read` gives for each item, in order; threads read ahead of its use.
 
     Args:
         items: What to read.

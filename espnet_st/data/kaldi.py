@@ -1,129 +1,150 @@
-"""Reading Kaldi-style data directories: tables, audio files, phone times."""
+"""Reading and writing Kaldi's text files: tables, segments and CTM.
+
+Read as widely as Kaldi and ESPnet do: fields are apart by blanks or tabs, a byte order
+mark and the line ends of Windows are passed over. What is wrong in a line is said with
+the file and the number of the line.
+"""
 
 from __future__ import annotations
 
-from pathlib import Path
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
-
-import numpy as np
-import soundfile
-
-SAMPLE_RATE = 16000
 
 
 class Segment(NamedTuple):
-    """A phone with its start and duration in seconds."""
+    """Names a part of a recording, as a line of `segments` does.
+
+    Attributes:
+        recording: Its key in `wav.scp`.
+        start: In seconds.
+        end: In seconds; infinite for the recording's.
+    """
+
+    recording: str
+    start: float
+    end: float
+
+
+class TimedPhone(NamedTuple):
+    """Times a phone: its start and duration in seconds."""
 
     start: float
     duration: float
     phone: str
 
 
-def read_table(path: str | Path) -> dict[str, str]:
-    """Read "key value..." lines, as in `text`, `wav.scp` and `utt2spk`.
+def read_table(path: str | Path, *, allow_empty: bool = False) -> dict[str, str]:
+    """Read lines `key value...`, as in `wav.scp`, `text` and `utt2spk`, in order.
+
+    Args:
+        path: What to read.
+        allow_empty: Whether a key may stand without a value, "" then.
 
     Raises:
-        ValueError: the file is missing or empty, or a key comes twice or has no value.
+        ValueError: If the file is missing, empty or no UTF-8, a line has no key, or a
+            key comes twice or has no value.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise ValueError(f"No such file: {path}.")
     table: dict[str, str] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        fields = line.split(maxsplit=1)
-        if len(fields) != 2:
+    for where, line in _lines(path):
+        key, *rest = line.split(maxsplit=1) or [""]
+        if not key:
+            raise ValueError(f"{where}: empty line; expected 'key value'")
+        if key in table:
+            raise ValueError(f"{where}: key {key!r} comes twice; keep one")
+        if not rest and not allow_empty:
             raise ValueError(
-                f"{path}, line {number}: expected 'key value', got {line!r}."
+                f"{where}: nothing after key {key!r}; expected 'key value'"
             )
-        if fields[0] in table:
-            raise ValueError(f"{path}, line {number}: the key {fields[0]} comes twice.")
-        table[fields[0]] = fields[1].strip()
+        table[key] = rest[0] if rest else ""
     if not table:
-        raise ValueError(f"{path} is empty.")
+        raise ValueError(f"{path}: the file is empty")
     return table
 
 
-def read_wav_scp(path: str | Path) -> dict[str, Path]:
-    """Read a `wav.scp` whose values are plain audio files.
+def read_segments(path: str | Path) -> dict[str, Segment]:
+    """Read lines `utterance recording start end`, an end of -1 being the recording's.
 
     Raises:
-        ValueError: a value is a pipe: such audio must be written to files first.
+        ValueError: If it is no table, or a line is not of that form.
     """
-    table = read_table(path)
-    pipes = [key for key, value in table.items() if value.endswith("|")]
-    if pipes:
-        raise ValueError(
-            f"{path}: {pipes[0]} is a command, expected an audio file. "
-            "Stage 2 of the recipe writes the files."
-        )
-    return {key: Path(value) for key, value in table.items()}
-
-
-def read_wav(path: str | Path, sample_rate: int = SAMPLE_RATE) -> np.ndarray:
-    """Read a mono audio file.
-
-    Returns:
-        (N,) float32 in [-1, 1].
-
-    Raises:
-        ValueError: the file is missing, unreadable, empty, not mono, at another rate,
-            or holds a value that is not finite.
-    """
-    try:
-        wav, rate = soundfile.read(str(path), dtype="float32")
-    except (soundfile.LibsndfileError, OSError) as error:
-        raise ValueError(f"{path}: cannot be read as audio ({error}).") from error
-    if rate != sample_rate:
-        raise ValueError(f"{path}: {rate} Hz, expected {sample_rate} Hz.")
-    if wav.ndim != 1:
-        raise ValueError(f"{path}: {wav.shape[1]} channels, expected mono.")
-    if len(wav) == 0:
-        raise ValueError(f"{path}: no samples.")
-    if not np.isfinite(wav).all():
-        raise ValueError(f"{path}: holds samples that are not finite numbers.")
-    return wav
-
-
-def read_ctm(path: str | Path) -> dict[str, list[Segment]]:
-    """Read phone times, "utt channel start duration phone" lines in seconds.
-
-    Raises:
-        ValueError: the file is missing or a line has other fields.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise ValueError(f"No such file: {path}.")
-    segments: dict[str, list[Segment]] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        fields = line.split()
+    segments = {}
+    for key, value in read_table(path).items():
         try:
-            utt_id, _, start, duration, phone = fields
-            segment = Segment(float(start), float(duration), phone)
-        except ValueError as error:
+            recording, start, end = value.split()
+            segment = Segment(recording, float(start), float(end))
+        except ValueError:
             raise ValueError(
-                f"{path}, line {number}: expected 'utt channel start duration phone', "
-                f"got {line!r}."
-            ) from error
-        segments.setdefault(utt_id, []).append(segment)
+                f"{path}: {key} {value!r}; expected 'recording start end'"
+            ) from None
+        if segment.end == -1:
+            segment = segment._replace(end=math.inf)
+        if not 0 <= segment.start < segment.end:
+            raise ValueError(
+                f"{path}: {key} is from {segment.start} s to {segment.end} s"
+            )
+        segments[key] = segment
     return segments
 
 
-def read_index(path: str | Path) -> dict[str, str]:
-    """Lines `key value...` of an index such as `wav.scp`, in order.
+def read_ctm(path: str | Path) -> dict[str, list[TimedPhone]]:
+    """Read lines `utterance channel start duration phone [confidence]`, in seconds.
+
+    Comments, which begin with `;;`, are passed over.
 
     Raises:
-        ValueError: If the file is missing, a line has no value or a key comes twice.
+        ValueError: If the file is missing or no UTF-8, or a line has other fields.
     """
-    if not Path(path).is_file():
-        raise ValueError(f"no index file {path}")
-    index: dict[str, str] = {}
-    for number, line in enumerate(
-        Path(path).read_text(encoding="utf-8").splitlines(), 1
-    ):
-        key, _, value = line.strip().partition(" ")
-        if not value.strip():
-            raise ValueError(f"{path}:{number}: {line!r} is not 'key value'")
-        if key in index:
-            raise ValueError(f"{path}:{number}: key {key} comes twice")
-        index[key] = value.strip()
-    return index
+    phones: dict[str, list[TimedPhone]] = {}
+    for where, line in _lines(path):
+        if line.startswith(";;"):
+            continue
+        try:
+            key, _, start, duration, phone, *confidence = line.split()
+            if len(confidence) > 1:
+                raise ValueError("too many fields")
+            timed = TimedPhone(float(start), float(duration), phone)
+        except ValueError:
+            raise ValueError(
+                f"{where}: {line!r}; expected 'utterance channel start duration phone'"
+            ) from None
+        phones.setdefault(key, []).append(timed)
+    return phones
+
+
+def _lines(path: str | Path) -> Iterator[tuple[str, str]]:
+    """Give each line without white space around it, and where it is."""
+    path = Path(path)
+    if not path.is_file():
+        raise ValueError(f"{path}: no such file")
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: not UTF-8 text ({error})") from None
+    # Not `splitlines`: a text may hold what Unicode takes for the end of a line.
+    lines = text.removesuffix("\n").split("\n") if text else []
+    for number, line in enumerate(lines, 1):
+        yield f"{path}:{number}", line.strip()
+
+
+def write_table(path: str | Path, table: Mapping[str, object]) -> None:
+    """Write lines `key value` sorted by key; the file is there whole or not at all."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".part")
+    lines = (f"{key} {table[key]}".rstrip() + "\n" for key in sorted(table))
+    partial.write_text("".join(lines), encoding="utf-8")
+    partial.replace(path)
+
+
+def file_of_key(directory: str | Path, key: str, suffix: str) -> Path:
+    """Name the file of a key in a directory.
+
+    Raises:
+        ValueError: If the key would lead out of the directory.
+    """
+    parts = PurePosixPath(key).parts
+    if key.startswith("/") or ".." in parts or "\0" in key:
+        raise ValueError(f"key {key!r} names a file outside of {directory}: rename it")
+    return Path(directory) / f"{key}{suffix}"

@@ -1,4 +1,4 @@
-"""Tokenize a corpus: a wav.scp to an archive of codes."""
+"""Tokenizing a corpus: utterances to an archive of codes; resumable, faults named."""
 
 from __future__ import annotations
 
@@ -8,24 +8,25 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 from tqdm import tqdm
 
 from espnet_st.codes import CodesWriter
 from espnet_st.data.batching import batches
 from espnet_st.data.corpus import Utterance, read_ahead
 from espnet_st.inference.audio_coding import AudioCoding
-from espnet_st.inference.jobs import Skipped
+from espnet_st.inference.jobs import Job, Skipped, model_digest
 
 
 class AudioBar:
-    """A progress bar over utterances that says how much faster than real time it is.
+    """Shows progress over utterances, and how much faster than real time it is.
 
     Args:
         total: Utterances of the corpus.
         done: Those that an earlier run did.
     """
 
-    def __init__(self, total: int, done: int):
+    def __init__(self, total: int, done: int) -> None:
         self.bar = tqdm(total=total, initial=done, desc="tokenize", unit="utt")
         self.start = time.monotonic()
         self.seconds = 0.0
@@ -66,19 +67,27 @@ def tokenize_set(
         packed: Whether to write packed codes and no Kaldi archive.
 
     Raises:
-        ValueError: If no utterance at all could be encoded.
+        ValueError: If no utterance at all could be encoded; or if another job works in
+            `output_dir`, or it was begun with another codec, format or input.
     """
     output = Path(output_dir)
-    with CodesWriter(output, codec.codebook_size if packed else None) as writer:
+    settings = {
+        "codec": model_digest(codec.generator),
+        "format": "packed" if packed else "kaldi",
+    }
+    with (
+        Job(output, settings) as job,
+        CodesWriter(output, codec.codebook_size if packed else None) as writer,
+    ):
+        inputs = {key: utterance.identity() for key, utterance in utterances.items()}
+        todo = job.resume(inputs, writer.done)
         skipped = Skipped(output / "skipped.txt")
         sizes = {
-            key: utterance.samples(codec.sample_rate)
-            for key, utterance in utterances.items()
-            if key not in writer.done
+            key: utterances[key].estimate_samples(codec.sample_rate) for key in todo
         }
 
-        def load(keys: list[str]) -> dict[str, torch.Tensor | ValueError]:
-            loaded: dict[str, torch.Tensor | ValueError] = {}
+        def load(keys: list[str]) -> dict[str, Tensor | ValueError]:
+            loaded: dict[str, Tensor | ValueError] = {}
             for key in keys:
                 try:
                     loaded[key] = utterances[key].load(codec.sample_rate)
@@ -107,5 +116,5 @@ def tokenize_set(
                     len(keys), sum(lengths[key] for key in keys) / codec.sample_rate
                 )
         bar.bar.close()
-    np.save(output / "codebooks.npy", codec.codebooks.numpy())
+        np.save(output / "codebooks.npy", codec.codebooks.numpy())
     skipped.finish(len(utterances) - len(skipped.reasons))

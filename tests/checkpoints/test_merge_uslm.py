@@ -4,9 +4,9 @@ import pytest
 import torch
 import yaml
 
-from espnet_st.bin.uslm_join import main
+from espnet_st.bin.merge_uslm import main
 from espnet_st.checkpoints.loading import load_state, load_strictly
-from espnet_st.checkpoints.merge_uslm import join
+from espnet_st.checkpoints.merge_uslm import merge_halves
 from espnet_st.inference.decode_defaults import read_defaults
 
 CONF = dict(
@@ -63,7 +63,7 @@ def test_what_does_not_fit_is_refused(tiny, tmp_path, changes, message):
     ar = write(tmp_path / "ar", tiny.build(train="ar"), tts_conf=dict(train="ar"))
     nar = write(tmp_path / "nar", tiny.build(train="nar"), **changes)
     with pytest.raises(ValueError, match=message):
-        join(ar, nar)
+        merge_halves(ar, nar)
 
 
 def test_a_damaged_half_is_refused(tiny, tmp_path):
@@ -71,4 +71,4 @@ def test_a_damaged_half_is_refused(tiny, tmp_path):
     conf = dict(train="nar")
     nar = write(tmp_path / "nar", tiny.build(train="nar", nar_layers=1), tts_conf=conf)
     with pytest.raises(ValueError, match="missing tts.nar.decoder.layers.1"):
-        join(ar, nar)
+        merge_halves(ar, nar)

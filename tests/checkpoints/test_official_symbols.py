@@ -7,8 +7,8 @@ from official_uslm import SYMBOLS
 
 from espnet_st.checkpoints.official_symbols import (
     read_symbols,
+    special_token_ids,
     symbols_of,
-    text_marks,
     token_list,
     write_symbols,
 )
@@ -25,7 +25,7 @@ def test_ids_are_those_of_the_official_collater_and_not_the_files():
         *("<pad>", "<bos>", "<eos>", "<eps>", "_", "a", "b", "ə"),
         *("<unk>", "<unused 9>", "<unused 10>"),
     ]
-    assert text_marks(tokens) == [1, 4, 2]
+    assert special_token_ids(tokens) == [1, 4, 2]
 
 
 def test_the_null_symbol_is_added_where_the_file_has_none():

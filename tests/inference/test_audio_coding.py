@@ -219,3 +219,75 @@ def test_tokenize_and_decode_a_set_with_bad_items(exp, codec, tmp_path, caplog):
     expected = codec.decode(reader["c"][:2])
     assert rate == 16000 and len(wav) == 29 * 320
     assert np.abs(wav - expected.numpy()).max() < 1e-3
+
+
+def test_a_decoded_set_is_trimmed_to_its_originals_at_the_codecs_rate(
+    exp, tmp_path, caplog
+):
+    rng = np.random.default_rng(0)
+    files, pipes = [], []
+    for rate in (8000, 16000, 44100):
+        path = tmp_path / f"r{rate}.wav"
+        soundfile.write(path, 0.1 * rng.standard_normal(rate // 2 + 7), rate)
+        files.append(f"r{rate} {path}\n")
+        pipes.append(f"r{rate} cat {path} |\n")
+    (tmp_path / "wav.scp").write_text("".join(files))
+    (tmp_path / "pipe.scp").write_text("".join(pipes))
+    made = ["--codec", str(exp), "--output_dir"]
+    wav_scp = ["--wav_scp", str(tmp_path / "wav.scp")]
+    tokenize_main([*made, str(tmp_path / "codes"), *wav_scp])
+    codes = ["--codes_scp", str(tmp_path / "codes/codes.scp")]
+    for kind in ("wav", "pipe"):
+        out = tmp_path / f"out_{kind}"
+        scp = ["--wav_scp", str(tmp_path / f"{kind}.scp")]
+        decode_main([*made, str(out), *codes, *scp])
+        lengths = [
+            soundfile.info(out / f"wav/r{rate}.wav").frames
+            for rate in (8000, 16000, 44100)
+        ]
+        assert lengths == [8014, 8007, 8003]
+    # Of a segment, too; and an original that cannot be read is named.
+    (tmp_path / "segments").write_text("r8000 rec 0.1 0.3\nr16000 no 0 1\n")
+    (tmp_path / "rec.scp").write_text(f"rec {tmp_path}/r8000.wav\nno no.wav\n")
+    out, scp = tmp_path / "cut", ["--wav_scp", str(tmp_path / "rec.scp")]
+    segments = ["--segments", str(tmp_path / "segments")]
+    decode_main([*made, str(out), *codes, *scp, *segments])
+    assert soundfile.info(out / "wav/r8000.wav").frames == 3200
+    assert "skipped r16000: cannot read audio no.wav" in caplog.text
+
+
+def test_no_key_writes_outside_of_the_directory(exp, tmp_path):
+    soundfile.write(tmp_path / "a.wav", np.full(900, 0.1), 16000)
+    (tmp_path / "wav.scp").write_text(f"../../escape {tmp_path}/a.wav\n")
+    made = ["--codec", str(exp), "--output_dir"]
+    codes = tmp_path / "codes"
+    tokenize_main([*made, str(codes), "--wav_scp", str(tmp_path / "wav.scp")])
+    out = tmp_path / "a/b"
+    with pytest.raises(ValueError, match="'../../escape' names a file outside of"):
+        decode_main([*made, str(out), "--codes_scp", str(codes / "codes.scp")])
+    assert not list(tmp_path.rglob("escape*"))
+
+
+def test_archives_and_forms_of_arrays_are_encoded_alike(codec):
+    wav = 0.1 * torch.randn(3200)
+    right = codec.encode(wav)
+    pcm = (wav.clamp(-1, 1) * 32767).short()
+    for form in (pcm.int(), pcm.long(), pcm.tolist()):
+        with pytest.raises(ValueError, match="Convert them to int16"):
+            codec.encode(form)
+    array = wav.numpy()
+    for form in (array[::-1].copy()[::-1], array.astype(">f4"), array.tolist()):
+        assert torch.equal(codec.encode(form), right)
+    for form in (right.numpy()[::-1].copy()[::-1], right.numpy().astype(">i2")):
+        assert torch.equal(codec.decode(form), codec.decode(right))
+    with pytest.raises(ValueError, match="codes are object; expected integers"):
+        codec.decode(np.array([[None]]))
+    with pytest.raises(ValueError, match="expected a dense one"):
+        codec.decode(right.to_sparse())
+
+
+def test_what_comes_out_can_be_trained_with_and_changed(codec):
+    codes = codec.encode(0.1 * torch.randn(3200))
+    torch.nn.Embedding(codec.codebook_size, 4)(codes[0]).sum().backward()
+    codec.decode(codes).clamp_(-1, 1)
+    codes[0].fill_(0)

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 import soundfile
-from data_dir import read_table
+
+from espnet_st.data.kaldi import read_table
 
 FORMAT = "scripts/format_wav_scp.py"
 
@@ -47,10 +48,10 @@ def test_another_rate_stereo_and_a_pipe_become_16_khz_mono(
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (None, "no such file"),
-        (b"RIFF, not really", "not readable as audio"),
-        (b"", "not readable as audio"),
-        (np.zeros(0), "no samples"),
+        (None, "No such file"),
+        (b"RIFF, not really", "cannot read audio"),
+        (b"", "cannot read audio"),
+        (np.zeros(0), "not empty"),
         (np.zeros(16000), "silent"),
         (np.full(16000, np.nan), "NaN"),
         (np.full(3200, 0.1), "0.20 s, outside"),
@@ -89,6 +90,57 @@ def test_a_failing_pipe_is_named_with_what_it_said(data_dir, tmp_path, script):
     replace(data_dir / "wav.scp", str(data_dir / "a-1.wav"), "ls /no/such/place |")
     code, said = script(FORMAT, data_dir, tmp_path / "out")
     assert code == 0 and "dropped a-1" in said and "/no/such/place" in said
+
+
+def test_the_result_is_checked_and_not_only_the_source(
+    data_dir, tmp_path, script, tone
+):
+    soundfile.write(data_dir / "a-1.wav", 9000 * tone(), 16000, subtype="FLOAT")
+    soundfile.write(data_dir / "a-2.wav", np.stack([tone(), -tone()], 1), 16000)
+    # A tone above the half of the new rate: silent once it is resampled.
+    high = np.hanning(44100) * tone(1, 44100, 15000)
+    soundfile.write(data_dir / "b-1.wav", high, 44100)
+    code, said = script(FORMAT, data_dir, tmp_path / "out")
+    assert code == 0, said
+    assert list(read_table(tmp_path / "out/wav.scp")) == ["b-2"]
+    dropped = {
+        key: next(x for x in said.splitlines() if f"dropped {key}" in x)
+        for key in ("a-1", "a-2", "b-1")
+    }
+    assert "reaches 2700; expected samples in [-1, 1]" in dropped["a-1"]
+    assert "they cancel each other" in dropped["a-2"]
+    assert "silent" in dropped["b-1"]
+
+
+def test_segments_become_utterances(data_dir, tmp_path, script, tone):
+    recording = tmp_path / "recording.wav"
+    soundfile.write(recording, tone(3), 16000)
+    (data_dir / "wav.scp").write_text(f"rec1 cat {recording} |\nrec2 {recording}\n")
+    tables = {
+        "segments": ["rec1 0.0 1.2", "rec1 1.2 2.9", "rec2 0 -1", "rec2 2.8 2.9"],
+        "text": ["HELLO", "WORLD", "THERE", "X"],
+        "utt2spk": ["s", "s", "t", "t"],
+    }
+    keys = ["s-rec1-1", "s-rec1-2", "t-rec2-1", "t-rec2-2"]
+    for name, values in tables.items():
+        lines = [f"{key} {value}\n" for key, value in zip(keys, values)]
+        (data_dir / name).write_text("".join(lines))
+    for name in ("phones", "phones.ctm"):
+        (data_dir / name).unlink()
+    out = tmp_path / "out"
+    code, said = script(FORMAT, data_dir, out)
+    assert code == 0 and "dropped t-rec2-2" in said, said
+    paths = read_table(out / "wav.scp")
+    assert list(paths) == keys[:3]
+    wav, _ = soundfile.read(paths["s-rec1-2"])
+    np.testing.assert_allclose(wav, tone(3)[19200:46400], atol=1e-4)
+    samples = [int(n) for n in read_table(out / "utt2num_samples").values()]
+    assert samples == [19200, 27200, 48000]
+    assert list(read_table(out / "text")) == keys[:3]
+    assert not (out / "segments").exists()
+    replace(data_dir / "segments", "s-rec1-2 rec1", "s-rec1-2 rec9")
+    code, said = script(FORMAT, data_dir, out)
+    assert code == 1 and "s-rec1-2 is of rec9, not in" in said
 
 
 def test_nothing_usable_is_an_error(data_dir, tmp_path, script):

@@ -1,5 +1,6 @@
 import pytest
-from data_dir import read_table, write_table
+
+from espnet_st.data.kaldi import read_table, write_table
 
 
 @pytest.fixture

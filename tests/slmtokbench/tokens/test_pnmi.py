@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import mutual_info_score
 
-from espnet_st.data.kaldi import Segment
+from espnet_st.data.kaldi import TimedPhone
 from espnet_st.slmtokbench.tokens.pnmi import CodePhoneCounts, frame_phones
 
 
@@ -42,13 +42,13 @@ def test_usage_and_entropy():
 
 def test_a_frame_belongs_to_the_phone_that_fills_most_of_it():
     # Frames of 20 ms: A ends at 25 ms, B has 15 of the next 20 ms.
-    segments = [Segment(0.0, 0.025, "A"), Segment(0.025, 0.035, "B")]
+    segments = [TimedPhone(0.0, 0.025, "A"), TimedPhone(0.025, 0.035, "B")]
     assert frame_phones(segments, 4, 50) == ["A", "B", "B", None]
 
 
 def test_frames_without_phone_are_counted_apart():
     counts = CodePhoneCounts.count(
-        {"u": [0, 1, 1]}, {"u": [Segment(0, 0.04, "A")]}, 2, 50
+        {"u": [0, 1, 1]}, {"u": [TimedPhone(0, 0.04, "A")]}, 2, 50
     )
     assert counts.counts.tolist() == [[1, 1]]
     assert counts.skipped == 1
@@ -56,9 +56,9 @@ def test_frames_without_phone_are_counted_apart():
 
 def test_nothing_in_common_is_refused():
     with pytest.raises(ValueError, match="None of 1 coded utterances"):
-        CodePhoneCounts.count({"u": [0]}, {"v": [Segment(0, 1, "A")]}, 2, 50)
+        CodePhoneCounts.count({"u": [0]}, {"v": [TimedPhone(0, 1, "A")]}, 2, 50)
 
 
 def test_conditional_columns_sum_to_one_or_are_empty():
-    given = table([[1, 0], [3, 0]]).given_code()
-    assert given.sum(axis=0).tolist() == [1, 0]
+    share = table([[1, 0], [3, 0]]).phones_by_code()
+    assert share.sum(axis=0).tolist() == [1, 0]

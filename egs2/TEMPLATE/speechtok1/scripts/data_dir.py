@@ -1,6 +1,7 @@
-"""Kaldi data directories: tables of "key value" lines, read with their mistakes named.
+"""Reading Kaldi data directories as a whole, with their mistakes named.
 
-Holds what the scripts of the stages share; audio is none of its business.
+Holds what the scripts of the stages share; audio is none of its business, and tables
+are read by `espnet_st.data.kaldi`.
 """
 
 import logging
@@ -8,66 +9,29 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from espnet_st.data.kaldi import read_table
 
-def read_table(path: str | Path, *, allow_empty: bool = False) -> dict[str, str]:
-    """Read a file of sorted "key value" lines.
 
-    Args:
-        path: the file.
-        allow_empty: whether a key may stand without a value.
-
-    Returns:
-        Values by key, in the file's order.
+def check_keys(path: Path, keys: Iterable[str]) -> None:
+    """Hold a table of this recipe to keys that name files, in the order of Kaldi.
 
     Raises:
-        ValueError: there is no such file, it is empty or no UTF-8, a line has no key, a
-            key comes twice or out of order, or a value is empty.
+        ValueError: If a key holds a slash or comes out of order.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise ValueError(f"{path}: no such file")
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: not UTF-8 text ({error})") from None
-    table: dict[str, str] = {}
     last = ""
-    for number, line in enumerate(lines, 1):
-        key, _, value = line.strip().partition(" ")
-        where = f"{path}:{number}"
-        if not key:
-            raise ValueError(f"{where}: empty line; expected 'key value'")
+    for key in keys:
         if "/" in key:
-            raise ValueError(f"{where}: key {key!r} holds a slash; keys name files")
-        if key in table:
-            raise ValueError(f"{where}: key {key!r} comes twice; keep one")
+            raise ValueError(f"{path}: key {key!r} holds a slash; keys name files")
         if key < last:
             raise ValueError(
-                f"{where}: key {key!r} comes after {last!r}; sort the file with"
+                f"{path}: key {key!r} comes after {last!r}; sort the file with"
                 " LC_ALL=C sort"
             )
-        if not value.strip() and not allow_empty:
-            raise ValueError(
-                f"{where}: nothing after key {key!r}; remove the utterance"
-            )
-        table[key] = value.strip()
         last = key
-    if not table:
-        raise ValueError(f"{path}: the file is empty")
-    return table
-
-
-def write_table(path: str | Path, table: Mapping[str, object]) -> None:
-    """Write "key value" lines sorted by key, through a temporary file."""
-    path = Path(path)
-    part = path.with_name(path.name + ".part")
-    lines = (f"{key} {table[key]}".rstrip() + "\n" for key in sorted(table))
-    part.write_text("".join(lines), encoding="utf-8")
-    part.replace(path)
 
 
 def spk2utt(utt2spk: Mapping[str, str]) -> dict[str, str]:
-    """The utterances of each speaker, sorted, joined by blanks."""
+    """List the utterances of each speaker, sorted, joined by blanks."""
     speakers: dict[str, list[str]] = {}
     for utterance in sorted(utt2spk):
         speakers.setdefault(utt2spk[utterance], []).append(utterance)
@@ -78,17 +42,17 @@ def check_same_keys(directory: Path, tables: Mapping[str, Iterable[str]]) -> Non
     """Hold the files of a directory to the keys of the first one.
 
     Args:
-        directory: for the message only.
-        tables: keys by file name, in the files' order.
+        directory: For the message only.
+        tables: Keys by file name, in the files' order.
 
     Raises:
-        ValueError: a key stands in one file and not in another.
+        ValueError: If a key stands in one file and not in another.
     """
-    (first, wanted), *others = ((name, set(keys)) for name, keys in tables.items())
+    (first, expected), *others = ((name, set(keys)) for name, keys in tables.items())
     for name, keys in others:
         for has, lacks, difference in (
-            (first, name, wanted - keys),
-            (name, first, keys - wanted),
+            (first, name, expected - keys),
+            (name, first, keys - expected),
         ):
             if difference:
                 raise ValueError(
@@ -98,19 +62,26 @@ def check_same_keys(directory: Path, tables: Mapping[str, Iterable[str]]) -> Non
 
 
 def read_data_dir(directory: str | Path) -> dict[str, dict[str, str]]:
-    """Read `wav.scp`, `utt2spk` and `text` of a directory, and hold them together.
+    """Read the tables of a directory, and hold them together.
 
-    `text` may be missing: codecs are trained without it.
+    These are `wav.scp`, `utt2spk`, maybe `segments`, and maybe `text`: codecs are
+    trained without it. Where there are `segments`, the keys of `wav.scp` are those of
+    recordings, and all others those of utterances.
 
     Raises:
-        ValueError: what `read_table` and `check_same_keys` refuse.
+        ValueError: If `read_table`, `check_keys` or `check_same_keys` refuses one.
     """
     directory = Path(directory)
-    names = ["wav.scp", "utt2spk"]
-    if (directory / "text").exists():
-        names.append("text")
+    names = ["segments"] if (directory / "segments").exists() else []
+    names += ["wav.scp", "utt2spk"]
+    names += ["text"] if (directory / "text").exists() else []
     tables = {name: read_table(directory / name) for name in names}
-    check_same_keys(directory, tables)
+    for name, table in tables.items():
+        check_keys(directory / name, table)
+    recordings = {"wav.scp"} if "segments" in tables else set()
+    check_same_keys(
+        directory, {k: table for k, table in tables.items() if k not in recordings}
+    )
     return tables
 
 
@@ -118,7 +89,7 @@ def exit_code(script: Callable[..., None], *args: Any) -> int:
     """Run a script, its log on the screen.
 
     Returns:
-        What the process should exit with: 1 if it refused its input, and why is logged.
+        What the process should exit with: 1 if it refused its input, which is logged.
     """
     logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s")
     try:

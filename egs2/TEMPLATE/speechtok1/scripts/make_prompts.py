@@ -8,7 +8,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from data_dir import exit_code, read_table, write_table
+from data_dir import exit_code
+
+from espnet_st.data.kaldi import read_table, write_table
 
 
 def make_prompts(codes_dir: Path) -> None:

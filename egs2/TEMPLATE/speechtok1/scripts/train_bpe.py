@@ -6,8 +6,10 @@ import sys
 from pathlib import Path
 
 import sentencepiece
-from data_dir import exit_code, read_table
+from data_dir import exit_code
 from espnet2.text.cleaner import TextCleaner
+
+from espnet_st.data.kaldi import read_table
 
 
 def train_bpe(text: Path, model: Path, pieces: int, cleaner: str) -> None:

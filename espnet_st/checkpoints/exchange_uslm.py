@@ -1,4 +1,4 @@
-"""Convert a USLM between an official release and an ESPnet experiment directory."""
+"""Importing an official USLM as an experiment, and exporting one to that form."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from espnet_st.checkpoints.experiment import make_directory, write_experiment
 from espnet_st.checkpoints.loading import check_state
 from espnet_st.checkpoints.official_symbols import (
     read_symbols,
+    special_token_ids,
     symbols_of,
-    text_marks,
     write_symbols,
 )
 from espnet_st.checkpoints.official_uslm import (
@@ -46,7 +46,7 @@ COMMENT = (
 )
 
 
-def to_espnet(
+def import_uslm(
     source: Path,
     output: Path,
     model_file: Path | None = None,
@@ -82,11 +82,11 @@ def to_espnet(
         (output / CODEC).write_text(text, encoding="utf-8")
 
 
-def to_official(source: Path, output: Path, model_file: Path | None = None) -> None:
+def export_uslm(source: Path, output: Path, model_file: Path | None = None) -> None:
     """Write `USLM.pt` and a k2symbols file of a USLM that ESPnet trained.
 
     The options that the official command line needs for it are logged. A release that
-    `to_espnet` converted gets its own k2symbols file again.
+    `import_uslm` converted gets its own k2symbols file again.
 
     Args:
         source: An experiment directory.
@@ -101,10 +101,11 @@ def to_official(source: Path, output: Path, model_file: Path | None = None) -> N
     tokens = config["token_list"]
     conf = dict(config["tts_conf"], idim=len(tokens), odim=config["odim"])
     symbols = symbols_of(tokens)
-    if list(conf.get("text_marks") or []) != text_marks(tokens):
+    if list(conf.get("text_marks") or []) != special_token_ids(tokens):
         raise ValueError(
             f"text_marks are {conf.get('text_marks')}: the official code has <bos>, _ "
-            f"and <eos> around texts, {text_marks(tokens)}; train the model with them"
+            f"and <eos> around texts, {special_token_ids(tokens)}; train the model "
+            "with them"
         )
     options = options_to_official(conf)
     model = build_on_meta(conf)
@@ -117,5 +118,5 @@ def to_official(source: Path, output: Path, model_file: Path | None = None) -> N
     make_directory(output)
     (output / SYMBOLS).write_text(text, encoding="utf-8")
     torch.save({STATE: state_to_official(state, model)}, output / CHECKPOINT)
-    said = " ".join(f"{name} {value}" for name, value in options.items())
-    logging.info("options and constants of the official code: %s", said)
+    flags = " ".join(f"{name} {value}" for name, value in options.items())
+    logging.info("options and constants of the official code: %s", flags)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from espnet_st.checkpoints.experiment import write_experiment
-from espnet_st.checkpoints.merge_uslm import join
+from espnet_st.checkpoints.merge_uslm import merge_halves
 from espnet_st.checkpoints.sources import DECODE
 
 
@@ -19,7 +19,7 @@ def main(cmd: Sequence[str] | None = None) -> None:
     parser.add_argument("--nar", required=True, help="run with tts_conf: train: nar")
     parser.add_argument("--output_dir", required=True, help="where the USLM goes")
     args = parser.parse_args(cmd)
-    config, state = join(Path(args.ar), Path(args.nar))
+    config, state = merge_halves(Path(args.ar), Path(args.nar))
     output = Path(args.output_dir)
     output.mkdir(parents=True, exist_ok=True)
     write_experiment(output, config, state)

@@ -1,4 +1,4 @@
-"""Convert between an official release and an ESPnet experiment directory."""
+"""Importing an official codec as an experiment, and exporting one to that form."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ KEPT = "official.json"
 """The official `config.json` as it came, kept in an experiment directory made of it."""
 
 
-def to_espnet(
+def import_codec(
     source: str,
     output: Path,
     model_file: Path | None = None,
@@ -57,11 +57,11 @@ def to_espnet(
     shutil.copyfile(Path(source) / "config.json", output / KEPT)
 
 
-def to_official(source: str, output: Path, model_file: Path | None = None) -> None:
+def export_codec(source: str, output: Path, model_file: Path | None = None) -> None:
     """Write `config.json` and `SpeechTokenizer.pt` of a codec that ESPnet trained.
 
-    A release that `to_espnet` converted gets its own `config.json` again; else it has
-    the options that shape the model and no others.
+    A release that `import_codec` read gets its own `config.json` again; else it has the
+    options that shape the model and no others.
 
     Args:
         source: What `AudioCoding.from_pretrained` takes.

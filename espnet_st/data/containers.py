@@ -1,0 +1,87 @@
+"""Finding where the samples of an audio file are, by the header of the samples.
+
+libsndfile takes a file that was cut for a shorter one. The outer header of a WAV file
+is no help: recorders in browsers write the size of the file there, and a program that
+writes into a pipe cannot know it. The chunk that holds the samples says it right.
+Holds RIFF and RF64 (WAV), AIFF, AU and NIST files; other formats notice a cut
+themselves. Decoding is none of its business.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import BinaryIO, NamedTuple
+
+UNKNOWN = 0x7FFF0000
+"""Sizes from here on stand for a length that the writer did not know."""
+
+NIST = 1024
+"""Bytes of a NIST header, as all of them have."""
+
+
+class SampleData(NamedTuple):
+    """Says where the samples of a file are.
+
+    Attributes:
+        start: Their first byte.
+        size: Bytes that are promised; None if the writer did not know.
+    """
+
+    start: int
+    size: int | None
+
+
+def find_samples(stream: BinaryIO) -> SampleData | None:
+    """Find the samples of an audio file; None where its format does not tell.
+
+    Args:
+        stream: The file, at its beginning; it may stand anywhere afterwards.
+    """
+    magic = stream.read(12)
+    if magic[:4] in (b"RIFF", b"RF64") and magic[8:] == b"WAVE":
+        return _find_in_wav(stream, int.from_bytes(magic[4:8], "little"))
+    if magic[:4] == b"FORM" and magic[8:] in (b"AIFF", b"AIFC"):
+        for name, start, size in _chunks(stream, "big"):
+            if name == b"SSND":
+                return SampleData(start, size)
+    if magic[:4] == b".snd":
+        start, size = (int.from_bytes(magic[i : i + 4], "big") for i in (4, 8))
+        return SampleData(start, None if size >= UNKNOWN else size)
+    if magic[:7] == b"NIST_1A":
+        return _find_in_nist(magic + stream.read(NIST - len(magic)))
+    return None
+
+
+def _find_in_wav(stream: BinaryIO, outer: int) -> SampleData | None:
+    long = None
+    for name, start, size in _chunks(stream, "little"):
+        if name == b"ds64":
+            long = int.from_bytes(stream.read(16)[8:], "little")
+        if name == b"data":
+            if size == 0xFFFFFFFF and long is not None:
+                return SampleData(start, long)
+            # A recorder that was stopped left both sizes as they were at the start.
+            unknown = size >= UNKNOWN or (size == 0 and not 0 < outer < UNKNOWN)
+            return SampleData(start, None if unknown else size)
+    return None
+
+
+def _chunks(stream: BinaryIO, order: str) -> Iterator[tuple[bytes, int, int]]:
+    """Give name, first byte and size of each chunk."""
+    while len(head := stream.read(8)) == 8:
+        start, size = stream.tell(), int.from_bytes(head[4:], order)
+        yield head[:4], start, size
+        stream.seek(start + size + size % 2)
+
+
+def _find_in_nist(header: bytes) -> SampleData | None:
+    numbers = dict(re.findall(rb"^(\w+) -i (\d+)", header, re.MULTILINE))
+    coding = re.search(rb"^sample_coding -s\d+ (\S+)", header, re.MULTILINE)
+    if coding is not None and b"," in coding[1]:  # compressed
+        return None
+    try:
+        size = int(numbers[b"sample_count"]) * int(numbers[b"sample_n_bytes"])
+        return SampleData(NIST, size * int(numbers.get(b"channel_count", 1)))
+    except KeyError:
+        return None
