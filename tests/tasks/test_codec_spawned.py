@@ -54,12 +54,12 @@ from espnet2.tasks.gan_codec import GANCodecTask
 work = GANCodecTask.main_worker.__func__
 
 
-def work_on_cpu(cls, args):
+def main_worker(cls, args):
     args.ngpu = 0
     return work(cls, args)
 
 
-GANCodecTask.main_worker = classmethod(work_on_cpu)
+GANCodecTask.main_worker = classmethod(main_worker)
 if __name__ == "__main__":
     GANCodecTask.main()
 """
@@ -97,7 +97,7 @@ def test_spawned_processes_of_the_stock_task_know_the_codec(name, tmp_path):
         capture_output=True,
         text=True,
         check=False,
-        timeout=300,
+        timeout=1500,
     )
     assert done.returncode == 0, done.stderr[-4000:]
     state = checkpoint(tmp_path / "exp")
