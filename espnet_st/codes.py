@@ -1,4 +1,4 @@
-"""Codes, the currency between all rooms: layouts, checks, flat ids, archives.
+"""Codes, the currency between all rooms: layouts, checks, archives.
 
 In memory codes are `(n_q, B, T)` int64, one utterance is `(n_q, T)`; on disk an
 utterance is a `(T, n_q)` matrix of a Kaldi archive, which stock ESPnet reads as
@@ -130,35 +130,6 @@ def pad_codes(
     for index, codes in enumerate(utterances):
         batch[:, index, : codes.shape[1]] = codes
     return batch, lengths
-
-
-def to_flat(codes: Tensor, codebook_size: int) -> Tensor:
-    """Turn codes to ids of one vocabulary: layer i owns [i * size, (i + 1) * size).
-
-    Args:
-        codes: (n_q, T), each in [0, codebook_size).
-        codebook_size: Entries per codebook.
-
-    Returns:
-        Ids (T * n_q,), all layers of a frame before the next frame.
-    """
-    offsets = torch.arange(codes.shape[0], device=codes.device) * codebook_size
-    return (codes + offsets[:, None]).t().reshape(-1)
-
-
-def from_flat(ids: Tensor, codebook_size: int, n_q: int) -> Tensor:
-    """Turn ids (T * n_q,) of `to_flat` back to codes (n_q, T).
-
-    Raises:
-        ValueError: If the ids do not run through the layers in order.
-    """
-    if ids.numel() % n_q:
-        raise ValueError(f"{ids.numel()} ids do not make whole frames of {n_q} layers")
-    codes = ids.reshape(-1, n_q).t()
-    layers = torch.div(codes, codebook_size, rounding_mode="floor")
-    if not torch.equal(layers, torch.arange(n_q)[:, None].expand_as(layers)):
-        raise ValueError(f"ids are not in layer order 0..{n_q - 1} within each frame")
-    return codes - layers * codebook_size
 
 
 class CodesReader(Mapping):

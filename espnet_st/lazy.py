@@ -10,7 +10,7 @@ from typing import Any
 
 
 class LazyModule(ModuleType):
-    """A module that is imported when something of it is first used."""
+    """Stand for a module, and import it when something of it is first used."""
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -21,10 +21,14 @@ class LazyModule(ModuleType):
 
 
 def import_lazily(name: str) -> None:
-    """Let `import name` cost nothing until the module is used.
+    """Make `import NAME` cost nothing until the module is used.
 
-    The standard library's `LazyLoader` would not do: typeguard looks at the files of
-    all modules, which wakes it.
+    The standard library's `LazyLoader` does not serve here: typeguard reads the file
+    of every module, which makes that loader import it.
+
+    Args:
+        name: A module's full name. Nothing happens if it is imported already, or is
+            not installed.
     """
     spec = importlib.util.find_spec(name) if name not in sys.modules else None
     if spec is not None:

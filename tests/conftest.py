@@ -53,16 +53,16 @@ def smoke_command():
         given = [str(ROOT / "egs2/mini/speechtok1/run.sh"), "--smoke", "true"]
         for name in ("data", "dump", "exp"):
             given += [f"--{name}dir", str(work / name)]
-        return [*given, "--baseline", "true", *options]
+        return [*given, "--systems", "conf/systems_baseline.yaml", *options]
 
     return command
 
 
 def stop_when(path, command, log, **options):
     """Start a command and stop it, with all that it started, once `path` is there."""
-    with log.open("w") as said:
+    with log.open("w") as output:
         process = subprocess.Popen(
-            command, stdout=said, stderr=said, start_new_session=True, **options
+            command, stdout=output, stderr=output, start_new_session=True, **options
         )
         while process.poll() is None and not path.exists():
             time.sleep(0.1)
@@ -85,7 +85,9 @@ def smoke_run(tmp_path_factory, smoke_command):
     where = dict(cwd=work, env=os.environ | {"OMP_NUM_THREADS": "2"})
     stop_when(work / "exp/teacher/train.log", command, work / "stopped.log", **where)
     log = work / "run.log"
-    with log.open("w") as said:
-        done = subprocess.run(command, stdout=said, stderr=said, check=False, **where)
+    with log.open("w") as output:
+        done = subprocess.run(
+            command, stdout=output, stderr=output, check=False, **where
+        )
     assert done.returncode == 0, log.read_text(errors="replace")[-6000:]
     return work

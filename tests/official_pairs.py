@@ -55,7 +55,7 @@ def official_model(shape, wav):
         for name, parameter in model.named_parameters():
             if name.endswith("alpha"):
                 parameter.uniform_(0.5, 1.5)
-            # Let what is heard outweigh the biases: frames must differ.
+            # Let the signal outweigh the biases: frames must differ.
             if name.endswith("weight_g"):
                 parameter.mul_(1.5)
             if name.endswith("conv.bias"):

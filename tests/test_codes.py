@@ -18,9 +18,6 @@ def test_round_trips():
     assert batch.shape == (4, 2, 7) and lengths.tolist() == [7, 3]
     assert torch.equal(c.from_feats(c.to_feats(batch).float()), batch)
     assert batch[:, 1, 3:].sum() == 0
-    flat = c.to_flat(one, 1000)
-    assert flat.tolist()[:2] == [int(one[0, 0]), int(one[1, 0]) + 1000]
-    assert torch.equal(c.from_flat(flat, 1000, 4), one)
 
 
 @pytest.mark.parametrize(
@@ -36,13 +33,6 @@ def test_round_trips():
 def test_what_is_not_codes_is_refused(codes, message):
     with pytest.raises(ValueError, match=message):
         c.check_codes(codes, 10, n_q=3)
-
-
-def test_flat_ids_out_of_order_are_refused():
-    with pytest.raises(ValueError, match="layer order"):
-        c.from_flat(torch.tensor([12, 3]), 10, 2)
-    with pytest.raises(ValueError, match="whole frames"):
-        c.from_flat(torch.tensor([1, 12, 3]), 10, 2)
 
 
 def test_archive_is_kaldi_and_sorted(tmp_path):

@@ -1,10 +1,39 @@
-"""`python -m espnet_st` behaves like `python`, and `register` adds our classes once."""
+"""The package's two classes, its types, `python -m espnet_st`, and `register`."""
 
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+import espnet_st
 from espnet_st import __main__ as plugin
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def test_the_package_gives_the_classes_of_their_rooms():
+    from espnet_st import AudioCoding, Text2Speech
+    from espnet_st.inference import audio_coding, text2speech
+
+    assert AudioCoding is audio_coding.AudioCoding
+    assert Text2Speech is text2speech.Text2Speech
+    assert {"AudioCoding", "Text2Speech", "__version__"} <= set(dir(espnet_st))
+    assert set(espnet_st.__all__) == {"AudioCoding", "Text2Speech"}
+
+
+def test_an_unknown_name_is_refused_by_name():
+    with pytest.raises(AttributeError, match="'espnet_st' has no attribute 'Speech2'"):
+        _ = espnet_st.Speech2
+    with pytest.raises(ImportError, match="Speech2"):
+        from espnet_st import Speech2  # noqa: F401
+
+
+def test_type_checkers_find_our_types_in_what_is_installed(tmp_path):
+    command = [sys.executable, "setup.py", "-q", "build_py", "--build-lib", tmp_path]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    assert (tmp_path / "espnet_st/py.typed").is_file()
+    assert (tmp_path / "espnet_st/inference/audio_coding.py").is_file()
 
 
 @pytest.fixture

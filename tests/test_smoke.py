@@ -69,7 +69,7 @@ def test_stages_4_and_6_train_models(smoke_run, name, of):
     assert "1epoch results" in (exp / "train.log").read_text()
 
 
-@pytest.mark.parametrize("codes", ["codes", "codes_mini_nodistill"])
+@pytest.mark.parametrize("codes", ["codes_mini", "codes_mini_nodistill"])
 def test_stage_5_tokenizes_every_utterance(smoke_run, codes):
     for name in SETS:
         samples = table(smoke_run / "dump/raw" / name / "utt2num_samples")
@@ -84,7 +84,7 @@ def test_stage_5_gives_what_the_codec_gives_to_a_user(smoke_run):
     from espnet_st.inference.audio_coding import AudioCoding
 
     codec = AudioCoding.from_pretrained(smoke_run / "exp/codec_mini")
-    tokens = codes_of(smoke_run / "dump/codes/test")
+    tokens = codes_of(smoke_run / "dump/codes_mini/test")
     key, path = next(iter(table(smoke_run / "dump/raw/test/wav.scp").items()))
     wav, rate = soundfile.read(path, dtype="float32")
     codes = codec.encode(wav, sample_rate=rate)
@@ -123,7 +123,7 @@ def test_stage_7_keeps_the_codes_of_synthetic_speech(smoke_run):
         assert soundfile.info(path).frames == 320 * tokens[key].shape[1]
 
 
-def test_valle_speaks_the_baselines_codes(smoke_run):
+def test_the_baselines_uslm_speaks_its_codes(smoke_run):
     exp = smoke_run / "exp/uslm_mini_nodistill"
     conf = yaml.safe_load((exp / "config.yaml").read_text())["tts_conf"]
     codes = smoke_run / "dump/codes_mini_nodistill/train"
@@ -146,8 +146,11 @@ def test_stage_6_gives_a_model_the_decoding_that_stage_7_uses(smoke_run, of):
 def test_stage_8_reports(smoke_run):
     results = smoke_run / "exp/results"
     text = (results / "RESULTS.md").read_text(encoding="utf-8")
-    assert "RVQ-1" in text and "|VALL-E|EnCodec-style|" in text
-    assert re.search(r"VALL-E's rate less USLM's is -?\d+\.\d points", text)
+    assert "|SpeechTokenizer|RVQ-1:8|" in text and "|USLM|No distillation|" in text
+    less = "USLM on No distillation's rate less USLM on SpeechTokenizer's"
+    assert re.search(rf"{less} is -?\d+\.\d points", text)
+    assert re.search(r"No distillation RVQ-1:8: \d+ of \d+\.", text)
+    assert "### What to know" in text
     assert "nan" not in text.lower().split()
     page = (results / "report.html").read_text(encoding="utf-8")
     assert "<audio" in page and "<img" in page

@@ -1,6 +1,7 @@
-"""Requirements for each Python, and which Python `tools/` takes, on fake machines."""
+"""Requirements for each Python, which Python `tools/` takes on fake machines, types."""
 
 import ast
+import configparser
 import os
 import subprocess
 import sys
@@ -21,7 +22,7 @@ def runtime():
     raise AssertionError("setup.py has no RUNTIME")
 
 
-def wanted(python):
+def required(python):
     """{name: specifier} of what setup.py requires for a Python."""
     place = {"python_version": python}
     found = [r for r in runtime() if r.marker is None or r.marker.evaluate(place)]
@@ -32,7 +33,7 @@ def wanted(python):
 
 @pytest.mark.parametrize("python", ["3.12", "3.13"])
 def test_a_new_python_means_the_new_espnet(python):
-    new = wanted(python)
+    new = required(python)
     assert "202611" in new["espnet"] and "202511" not in new["espnet"]
     for version, good in {"2.11.0": 1, "2.12.0": 0, "2.12.1": 0, "2.14.1": 1}.items():
         assert (version in new["torch"]) == good
@@ -41,15 +42,15 @@ def test_a_new_python_means_the_new_espnet(python):
 
 @pytest.mark.parametrize("python", ["3.10", "3.11"])
 def test_an_old_python_means_the_old_espnet(python):
-    old = wanted(python)
+    old = required(python)
     assert "202511" in old["espnet"] and "202609" not in old["espnet"]
     assert "2.11.0" in old["torch"] and "2.13.0" not in old["torch"]
     assert "2.3.5" in old["numpy"] and "2.4.0" not in old["numpy"]
 
 
 def test_both_need_the_same_packages_but_for_the_bound_of_numpy():
-    assert wanted("3.10").keys() - wanted("3.13").keys() == {"numpy"}
-    assert not wanted("3.13").keys() - wanted("3.10").keys()
+    assert required("3.10").keys() - required("3.13").keys() == {"numpy"}
+    assert not required("3.13").keys() - required("3.10").keys()
 
 
 def test_another_index_has_the_lines_on_torch_with_their_markers():
@@ -134,7 +135,7 @@ def place_pythons(machine, on_path=(), in_pyenv=()):
 
 
 @pytest.mark.parametrize(
-    ("on_path", "in_pyenv", "wanted", "found"),
+    ("on_path", "in_pyenv", "asked", "found"),
     [
         (["3.13.2", "3.12.4"], [], [], "3.12.4"),
         (["3.11.7", "3.13.2"], [], [], "3.13.2"),
@@ -148,16 +149,16 @@ def place_pythons(machine, on_path=(), in_pyenv=()):
         (["3.12.4", "3.11.1"], [], ["python3.11"], "3.11.1"),
     ],
 )
-def test_the_python_that_is_taken(machine, on_path, in_pyenv, wanted, found):
+def test_the_python_that_is_taken(machine, on_path, in_pyenv, asked, found):
     place_pythons(machine, on_path, in_pyenv)
-    code, said = machine.run("find_python.sh", *wanted)
-    assert code == 0, said
-    assert said.split()[0] == found
-    assert said.split()[1].startswith(str(machine.path.parent))
+    code, output = machine.run("find_python.sh", *asked)
+    assert code == 0, output
+    assert output.split()[0] == found
+    assert output.split()[1].startswith(str(machine.path.parent))
 
 
 @pytest.mark.parametrize(
-    ("wanted", "message"),
+    ("asked", "message"),
     [
         ([], "no Python 3.10 to 3.13 on PATH, among pyenv's versions or uv's"),
         (["3.12"], "no Python 3.12 on PATH"),
@@ -167,18 +168,18 @@ def test_the_python_that_is_taken(machine, on_path, in_pyenv, wanted, found):
         (["--help"], "not --help"),
     ],
 )
-def test_without_a_python_that_will_do(machine, wanted, message):
+def test_without_a_python_that_will_do(machine, asked, message):
     place_pythons(machine, ["3.9.9"], ["3.14.0"])
-    code, said = machine.run("find_python.sh", *wanted)
-    assert code == 1 and message in said
+    code, output = machine.run("find_python.sh", *asked)
+    assert code == 1 and message in output
 
 
 def test_what_does_not_run_or_is_another_python_is_passed_over(machine):
     machine.program(machine.path / "python3.12", "echo 'no such version'", "exit 127")
     machine.python(machine.pyenv / "pypy3.12/bin/python", "3.12.4", "pypy")
     place_pythons(machine, ["3.13.2"])
-    code, said = machine.run("find_python.sh")
-    assert code == 0 and said.split()[0] == "3.13.2"
+    code, output = machine.run("find_python.sh")
+    assert code == 0 and output.split()[0] == "3.13.2"
 
 
 def test_those_of_uv_come_last(machine):
@@ -194,11 +195,11 @@ def test_a_virtual_environment_counts_as_its_python(machine, tmp_path):
     subprocess.run(
         [sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv"], check=True
     )
-    code, said = machine.run("find_python.sh", tmp_path / "venv/bin/python")
+    code, output = machine.run("find_python.sh", tmp_path / "venv/bin/python")
     release = ".".join(map(str, sys.version_info[:3]))
-    assert code == 0 and said.startswith(f"{release} ")
-    assert str(tmp_path) not in said
-    assert machine.run("find_python.sh", said.split()[1]) == (0, said)
+    assert code == 0 and output.startswith(f"{release} ")
+    assert str(tmp_path) not in output
+    assert machine.run("find_python.sh", output.split()[1]) == (0, output)
 
 
 @pytest.fixture
@@ -215,40 +216,40 @@ def install(machine, tmp_path):
 
     def run(*options):
         place = ["--venv", tmp_path / "venv"]
-        code, said = machine.run("install.sh", *place, *options, PATH=path)
-        return code, said.replace(str(tmp_path), "")
+        code, output = machine.run("install.sh", *place, *options, PATH=path)
+        return code, output.replace(str(tmp_path), "")
 
     return run
 
 
 def test_installing_says_which_espnet_and_notices_another_python(install, machine):
     old, new = machine.path / "python3.11", machine.pyenv / "3.12.4/bin/python"
-    code, said = install("--python", new)
-    assert code == 0, said
-    assert "Python 3.12.4 (/venv/bin/python): ESPnet 202611 or later" in said
+    code, output = install("--python", new)
+    assert code == 0, output
+    assert "Python 3.12.4 (/venv/bin/python): ESPnet 202611 or later" in output
     for same in ([], ["--python", "3.12"], ["--python", new], ["--extras", "g2p"]):
         assert install(*same) == (0, "install: nothing is missing in /venv\n")
-    code, said = install("--extras", "dev")
-    assert code == 0 and "installing espnet-st[dev,teacher,g2p,eval]" in said
-    assert "making" not in said
+    code, output = install("--extras", "dev")
+    assert code == 0 and "installing espnet-st[dev,teacher,g2p,eval]" in output
+    assert "making" not in output
 
-    code, said = install("--python", old)
-    assert code == 0, said
-    assert "making /venv with /bin/python3.11" in said
-    assert "Python 3.11.7 (/venv/bin/python): ESPnet 202511\n" in said
+    code, output = install("--python", old)
+    assert code == 0, output
+    assert "making /venv with /bin/python3.11" in output
+    assert "Python 3.11.7 (/venv/bin/python): ESPnet 202511\n" in output
     assert install() == (0, "install: nothing is missing in /venv\n")
     machine.python(old, "3.10.1")
-    code, said = install()
-    assert code == 0 and "Python 3.10.1" in said, "the stamp is another Python's"
+    code, output = install()
+    assert code == 0 and "Python 3.10.1" in output, "the stamp is another Python's"
 
 
 def test_only_its_own_environment_is_made_anew(install, machine, tmp_path):
     (tmp_path / "venv/bin").mkdir(parents=True)
     (tmp_path / "venv/bin/python").symlink_to(machine.path / "python3.11")
-    code, said = install("--python", machine.pyenv / "3.12.4/bin/python")
-    assert code == 1 and "/venv is in the way" in said
-    code, said = install()
-    assert code == 0 and "Python 3.11.7" in said, "it may be used as it is"
+    code, output = install("--python", machine.pyenv / "3.12.4/bin/python")
+    assert code == 1 and "/venv is in the way" in output
+    code, output = install()
+    assert code == 0 and "Python 3.11.7" in output, "it may be used as it is"
 
 
 @pytest.mark.parametrize(
@@ -262,8 +263,8 @@ def test_only_its_own_environment_is_made_anew(install, machine, tmp_path):
     ],
 )
 def test_what_cannot_be_installed_is_refused(install, tmp_path, options, message):
-    code, said = install(*options)
-    assert code == 1 and message in said
+    code, output = install(*options)
+    assert code == 1 and message in output
     assert not (tmp_path / "venv").exists()
 
 
@@ -294,3 +295,35 @@ def test_this_python_meets_the_requirements():
     new = sys.version_info >= (3, 12)
     assert (table["espnet"][-2] >= "202611") == new
     assert ("numpy" in table) != new
+
+
+def test_the_type_checker_refuses_what_has_no_types_or_wrong_ones(tmp_path):
+    pytest.importorskip("mypy")
+    (tmp_path / "module.py").write_text(
+        "def untyped(x):\n    return x\n\n\ndef wrong() -> int:\n    return '1'\n"
+    )
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "mypy", "--config-file", ROOT / ".mypy.ini"),
+            *("--cache-dir", tmp_path / "cache", tmp_path / "module.py"),
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "module.py:1: error" in done.stdout and "[no-untyped-def]" in done.stdout
+    assert "module.py:6: error" in done.stdout and "[return-value]" in done.stdout
+    assert "Found 2 errors" in done.stdout, done.stdout + done.stderr
+
+
+def test_what_the_type_checker_is_lenient_with_is_there():
+    """A module that moved or went takes its line in .mypy.ini with it."""
+    config = configparser.ConfigParser()
+    config.read(ROOT / ".mypy.ini")
+    for section in config.sections():
+        if "disable_error_code" not in config[section]:
+            continue
+        for module in section.removeprefix("mypy-").split(","):
+            path = f"{module.replace('.', '/')}.py"
+            assert (ROOT / path).is_file() or (TOOLS / "bench" / path).is_file(), path

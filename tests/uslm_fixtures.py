@@ -7,8 +7,8 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 
 from espnet_st.codes import from_feats
-from espnet_st.uslm.training.batch import Utterances
-from espnet_st.uslm.training.nar_plan import prefix
+from espnet_st.uslm.training.batch import TrainingBatch
+from espnet_st.uslm.training.nar_plan import prefix_mask
 from espnet_st.uslm.uslm import USLM
 
 SIZES = dict(
@@ -66,22 +66,22 @@ def batch(model, pairs, padding=0):
     """Texts and codes as the losses take them."""
     text, text_lengths, feats, lengths = collate(pairs, padding)
     codes = from_feats(feats)
-    where = model.place(text, text_lengths, codes[0], lengths)
-    return Utterances(text, text_lengths, where, codes, lengths)
+    where = model.text_positions(text, text_lengths, codes[0], lengths)
+    return TrainingBatch(text, text_lengths, where, codes, lengths)
 
 
 def ar_logits(model, pairs, padding=0):
     """Logits of the AR model for texts and codes."""
     text, text_lengths, feats, lengths = collate(pairs, padding)
-    where = model.place(text, text_lengths, feats[..., 0].long(), lengths)
+    where = model.text_positions(text, text_lengths, feats[..., 0].long(), lengths)
     return model.ar(text, text_lengths, where, feats[..., 0].long())
 
 
 def nar_logits(model, pairs, stage, padding=0):
     """Logits of the NAR model for texts and codes."""
     text, text_lengths, feats, lengths = collate(pairs, padding)
-    where = model.place(text, text_lengths, feats[..., 0].long(), lengths)
-    mask = prefix(lengths, feats.shape[1], 150, training=False)
+    where = model.text_positions(text, text_lengths, feats[..., 0].long(), lengths)
+    mask = prefix_mask(lengths, feats.shape[1], 150, training=False)
     codes = feats.long().permute(2, 0, 1)
     return model.nar(
         text, text_lengths, where, codes, lengths, mask, torch.full_like(lengths, stage)

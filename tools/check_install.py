@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Prints what espnet-st needs, the versions found, and what is missing.
+"""Print what espnet-st needs, the versions found, and what is missing.
 
 Exits with 1 when something is missing. The requirements are those of setup.py, as
 the installed package states them for this Python.
@@ -19,13 +19,16 @@ COMMANDS = {
 
 
 def rows(extras: set[str]) -> list[tuple[str, str, str, str]]:
-    """The table: (name, wanted, found, state) for each requirement.
+    """Compare each requirement with what is installed.
 
     Args:
-        extras: extras of setup.py to look at, beside the runtime requirements.
+        extras: Extras of setup.py to look at, beside the runtime requirements.
+
+    Returns:
+        (name, expected, found, state) of each.
 
     Raises:
-        ValueError: espnet-st itself is not installed.
+        ValueError: If espnet-st itself is not installed.
     """
     try:
         requirements = metadata.requires("espnet_st") or []
@@ -36,10 +39,10 @@ def rows(extras: set[str]) -> list[tuple[str, str, str, str]]:
     from packaging.requirements import Requirement
     from packaging.specifiers import SpecifierSet
 
-    wanted = SpecifierSet(metadata.metadata("espnet_st")["Requires-Python"])
+    expected = SpecifierSet(metadata.metadata("espnet_st")["Requires-Python"])
     found = platform.python_version()
-    good = wanted.contains(found, prereleases=True)
-    table = [("python", str(wanted), found, _state(good, found))]
+    good = expected.contains(found, prereleases=True)
+    table = [("python", str(expected), found, _state(good, found))]
     for requirement in map(Requirement, requirements):
         marker = requirement.marker
         if marker and not any(marker.evaluate({"extra": extra}) for extra in extras):
@@ -58,14 +61,15 @@ def rows(extras: set[str]) -> list[tuple[str, str, str, str]]:
 
 
 def _state(good: bool, found: str | None = None) -> str:
+    """Say in a word whether a requirement is met."""
     if good:
         return "ok"
     return "missing" if found is None else "wrong version"
 
 
 def main() -> int:
-    """Print the table; return the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    """Print the table and return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "--extras", default="teacher,g2p,eval", help="extras of setup.py"
     )

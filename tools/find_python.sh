@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Prints the version and the path of the Python to use: 3.12 before 3.13 (more has been
-# run on it), for ESPnet 202611, and only without them 3.11 or 3.10, for ESPnet 202511.
-# Each is looked for on PATH, among pyenv's versions and among uv's. A virtual
-# environment counts as the Python that made it.
+# Prints the version and the path of the Python to use. 3.12 comes before 3.13, because
+# more has been run on it; both are for ESPnet 202611. Without them it is 3.11 or 3.10,
+# for ESPnet 202511. It looks on PATH, then among pyenv's versions, then among uv's. A
+# virtual environment counts as the Python that made it.
 # Usage: tools/find_python.sh [version | path | command]
 set -euo pipefail
 
@@ -42,7 +42,7 @@ candidates() { # candidates: paths of Pythons, one per line, those of PATH first
 [ $# -le 1 ] || die "expected one version, path or command, not: $*"
 case ${1:-} in
 -*) die "expected a version, a path or a command, not $1" ;;
-"" | 3 | 3.*) wanted=${1:-3} ;;
+"" | 3 | 3.*) asked=${1:-3} ;;
 *)
     found=$(describe "$1") || die "$1 is no CPython that runs"
     for version in "${preference[@]}"; do
@@ -62,11 +62,11 @@ while IFS= read -r path; do
 done <<<"${paths}"
 for version in "${preference[@]}"; do
     while IFS= read -r found; do
-        if [[ "${found}" = "${version}."* && "${found%% *}." = "${wanted}."* ]]; then
+        if [[ "${found}" = "${version}."* && "${found%% *}." = "${asked}."* ]]; then
             printf '%s\n' "${found}"
             exit 0
         fi
     done <<<"${all}"
 done
-[ "${wanted}" != 3 ] || wanted="3.10 to 3.13"
-die "no Python ${wanted} on PATH, among pyenv's versions or uv's"
+[ "${asked}" != 3 ] || asked="3.10 to 3.13"
+die "no Python ${asked} on PATH, among pyenv's versions or uv's"

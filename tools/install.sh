@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Installs espnet-st into tools/venv with uv, and the system packages of the mini
-# corpus. Says what it does, and does nothing when nothing is missing. Python 3.12 or
-# 3.13 means ESPnet 202611 or later, 3.10 or 3.11 means ESPnet 202511; without --python,
-# a new tools/venv takes what tools/find_python.sh finds.
+# corpus. It does nothing when nothing is missing. Python 3.12 or 3.13 means ESPnet
+# 202611 or later, 3.10 or 3.11 means ESPnet 202511; without --python, a new tools/venv
+# takes the Python that tools/find_python.sh finds.
 # Usage: tools/install.sh [options]
 set -euo pipefail
 
@@ -82,8 +82,8 @@ install_packages() { # install_packages NAME...
     }
 }
 
-read -r -a wanted <<<"$(missing_packages)"
-[ ${#wanted[@]} -eq 0 ] || install_packages "${wanted[@]}"
+read -r -a absent <<<"$(missing_packages)"
+[ ${#absent[@]} -eq 0 ] || install_packages "${absent[@]}"
 
 # ---- where to install ------------------------------------------------------------
 version_of() { # version_of PYTHON: such as 3.12.1, and where it stands.

@@ -35,8 +35,10 @@ venv=${ESPNET_ST_VENV:-${tools}/venv}
 if [ "${fast}" = false ]; then
     ruff check .
     ruff format --check .
+    mypy # half a minute, and a second once .mypy_cache is there
     # Every shell script of ours, by its name or first line; links lead to one of them.
-    scripts=$(find .ci egs2/*/*/{utils,scripts,local} egs2/*/*/*.sh tools/*.sh -type f \
+    scripts=$(find .ci egs2/*/*/{utils,scripts,local} egs2/*/*/*.sh tools/*.sh \
+        tests/trained/*.sh -type f \
         \( -name '*.sh' -o -name '*.pl' -o -path '.ci/*' \))
     mapfile -t scripts <<<"${scripts}"
     shellcheck -x -P SCRIPTDIR "${scripts[@]}"
@@ -48,13 +50,13 @@ export OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 if [ "${fast}" = true ]; then
     exec python3 -m pytest -q -m "not smoke" --durations 15 tests "$@"
 fi
-# The end-to-end run beside the rest; what it says comes last.
-said=$(mktemp)
-trap 'rm -f "${said}"' EXIT
-python3 -m pytest -q -m smoke tests "$@" >"${said}" 2>&1 &
+# The end-to-end run beside the rest; its output comes last.
+output=$(mktemp)
+trap 'rm -f "${output}"' EXIT
+python3 -m pytest -q -m smoke tests "$@" >"${output}" 2>&1 &
 smoke=$!
 rest=0
 python3 -m pytest -q -m "not smoke" --durations 15 tests "$@" || rest=$?
 wait "${smoke}" || rest=$?
-cat "${said}"
+cat "${output}"
 exit "${rest}"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from espnet_st.bin.tts_options import given_decoding, parse_options
+from espnet_st.bin.tts_options import parse_options, read_decoding
 from espnet_st.checkpoints.sources import DECODE
 
 COMMENT = "# How this model is decoded unless options say otherwise.\n"
@@ -22,10 +22,10 @@ def write_defaults(config: Path, directory: Path) -> None:
             `batch_size` and `seed`, are checked and left out.
         directory: Where the model's `config.yaml` is or will be; made if missing.
     """
-    # Read as tts_inference would, so that it takes and refuses the same files.
+    # Read as tts_inference reads it, so that both accept the same files.
     job = ["--uslm", str(directory), "--output_dir", str(directory)]
     job += ["--data_path_and_name_and_type", "none,text,text"]
-    options = given_decoding(parse_options(["--config", str(config), *job]))
+    options = read_decoding(parse_options(["--config", str(config), *job]))
     directory.mkdir(parents=True, exist_ok=True)
     text = COMMENT + yaml.safe_dump(options, sort_keys=False)
     (directory / DECODE).write_text(text, encoding="utf-8")

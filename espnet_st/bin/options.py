@@ -45,4 +45,31 @@ def parse_job(
         parser.error(f"--ngpu {args.ngpu}: torch finds no GPU here; use --ngpu 0")
     setup_logging()
     logging.info("%s", vars(args))
-    return args, "cuda" if args.ngpu else "cpu"
+    return args, pick_device(args.ngpu)
+
+
+def pick_device(ngpu: int) -> str:
+    """Return "cuda" or "cpu".
+
+    Raises:
+        SystemExit: A GPU is asked for and PyTorch finds none; the message says so.
+    """
+    if ngpu and not torch.cuda.is_available():
+        raise SystemExit(
+            f"--ngpu {ngpu}: PyTorch {torch.__version__} finds no GPU here; "
+            "expected --ngpu 0, or a machine with a GPU and a PyTorch built for it"
+        )
+    return "cuda" if ngpu else "cpu"
+
+
+def check_ngpu(cmd: Sequence[str] | None) -> None:
+    """Refuse a command line that asks for a GPU where there is none.
+
+    For commands of ESPnet's, whose own parser comes later.
+
+    Raises:
+        SystemExit: See `pick_device`.
+    """
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--ngpu", type=int, default=0)
+    pick_device(parser.parse_known_args(cmd)[0].ngpu)

@@ -1,4 +1,4 @@
-"""Semantic teachers: train a small one, check one, make units or features with one."""
+"""Train a small semantic teacher, check one, make units or features with one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import logging
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -15,19 +14,13 @@ import torch
 import yaml
 from tqdm import tqdm
 
-from espnet_st.bin.options import setup_logging
+from espnet_st.bin.options import pick_device, setup_logging
 from espnet_st.codec.codebook import nearest
-from espnet_st.codec.teacher.backbones import SAMPLE_RATE
 from espnet_st.codec.teacher.features import write_features
 from espnet_st.codec.teacher.small.model import TeacherConfig
 from espnet_st.codec.teacher.small.training import train_teacher
-from espnet_st.codec.teacher.teacher import (
-    HOP_LENGTH,
-    Teacher,
-    build_teacher,
-    write_units,
-)
-from espnet_st.codec.teacher.units import collect_features, kmeans, read_waveforms
+from espnet_st.codec.teacher.teacher import Teacher, build_teacher
+from espnet_st.codec.teacher.units import kmeans, read_waveforms, write_units
 from espnet_st.data.kaldi import read_ctm, read_table
 from espnet_st.slmtokbench.tokens.layer_probe import probe_layer, probe_table
 
@@ -40,16 +33,15 @@ def train(args: argparse.Namespace) -> None:
     config = TeacherConfig.from_mapping(values)
     if args.smoke == "true":
         config = replace(config, max_steps=4, valid_interval=2, batch_size=4)
-    given = {name: getattr(args, name) for name in ("max_steps", "seed")}
-    chosen = {name: value for name, value in given.items() if value is not None}
-    config = replace(config, **chosen)
+    options = {name: getattr(args, name) for name in ("max_steps", "seed")}
+    config = replace(config, **{k: v for k, v in options.items() if v is not None})
     train_teacher(args.train_dir, args.valid_dir, args.output_dir, config, args.ngpu)
 
 
 def check(args: argparse.Namespace) -> None:
     """Load a teacher, run it, and with a data set measure each layer."""
     teacher = build_teacher(args.teacher, args.layer, args.units_file)
-    output = teacher(torch.zeros(1, 16000))
+    output = teacher(torch.zeros(1, teacher.sample_rate))
     size = sum(p.numel() for p in teacher.parameters()) / 1e6
     sys.stdout.write(
         f"{args.teacher}: {size:.2f} M parameters, {teacher.n_layers} layers, output "
@@ -75,7 +67,7 @@ def probe_layers(
         Figures of `probe_layer` by layer: `0`, ..., `avg`.
     """
     states = {}
-    for key, wav in read_waveforms(data_dir / "wav.scp"):
+    for key, wav in read_waveforms(data_dir / "wav.scp", teacher.sample_rate):
         row = [state[0] for state in teacher.hidden_states(wav)]
         states[key] = [*row, torch.stack(row).mean(dim=0)]
     alignments = read_ctm(data_dir / "phones.ctm")
@@ -88,37 +80,43 @@ def probe_layers(
         codes = {
             key: np.asarray(nearest(one, centroids)) for key, one in features.items()
         }
-        frame_rate = SAMPLE_RATE / HOP_LENGTH
         rows[name] = probe_layer(
-            features, codes, alignments, utt2spk, n_clusters, frame_rate, seed
+            features, codes, alignments, utt2spk, n_clusters, teacher.frame_rate, seed
         )
     return rows
 
 
 def features(args: argparse.Namespace) -> None:
-    """Write what a teacher says of all utterances, for training to look up."""
+    """Write a teacher's features of all utterances, for training to look up."""
     conf = {"name": args.teacher, "layer": args.layer}
     if args.units_file is not None:
         conf["units_file"] = args.units_file
     teacher = build_teacher(**conf)
-    heard = chain.from_iterable(map(read_waveforms, args.wav_scp))
-    items = ((key, teacher(wav)[0]) for key, wav in heard)
-    frames = write_features(args.output_dir, conf, items)
+    items = (
+        (key, teacher(wav)[0])
+        for wav_scp in args.wav_scp
+        for key, wav in read_waveforms(wav_scp, teacher.sample_rate)
+    )
+    own = teacher.backbone
+    frames = write_features(
+        args.output_dir, conf, items, own.sample_rate, own.hop_length
+    )
     logging.info("%d frames of layer %s in %s", frames, args.layer, args.output_dir)
 
 
 def units(args: argparse.Namespace) -> None:
     """Cluster one layer's features and write the centroids."""
     teacher = build_teacher(args.teacher, args.layer)
-    features = collect_features(teacher, args.wav_scp, args.max_utts)
-    centroids = kmeans(torch.cat(features), args.n_clusters, args.seed)
+    waveforms = read_waveforms(args.wav_scp, teacher.sample_rate, args.max_utts)
+    features = torch.cat([teacher(wav)[0] for _, wav in waveforms])
+    centroids = kmeans(features, args.n_clusters, args.seed)
     write_units(args.output, centroids, teacher.layer)
     message = "%d units of layer %s in %s"
     logging.info(message, len(centroids), args.layer, args.output)
 
 
 def get_parser() -> argparse.ArgumentParser:
-    """The command's options."""
+    """Make the parser of the command's options."""
     style = argparse.ArgumentDefaultsHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
@@ -168,9 +166,10 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def main(cmd: Sequence[str] | None = None) -> None:
-    """Command line."""
+    """Run the command."""
     setup_logging()
     args = get_parser().parse_args(cmd)
+    pick_device(getattr(args, "ngpu", 0))
     args.run(args)
 
 

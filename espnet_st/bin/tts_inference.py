@@ -6,14 +6,14 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from espnet_st.bin.options import setup_logging
-from espnet_st.bin.tts_options import given_decoding, parse_options
-from espnet_st.inference.synthesis import Inputs, speak_set
+from espnet_st.bin.options import pick_device, setup_logging
+from espnet_st.bin.tts_options import parse_options, read_decoding
+from espnet_st.inference.synthesis import Inputs, synthesize_set
 from espnet_st.inference.text2speech import Text2Speech
 
 
 def read_keys(path: str) -> list[str]:
-    """The first word of each line.
+    """Read the first word of each line of a file.
 
     Raises:
         ValueError: If the file is missing.
@@ -29,7 +29,8 @@ def main(cmd: Sequence[str] | None = None) -> None:
     args = parse_options(cmd)
     setup_logging(args.log_level)
     logging.info("%s", vars(args))
-    given = given_decoding(args)
+    device = pick_device(args.ngpu)
+    decoding = read_decoding(args)
     inputs = Inputs(args.data_path_and_name_and_type)
     source = dict(model_tag=args.uslm, model_file=args.model_file)
     if args.train_config:
@@ -37,16 +38,16 @@ def main(cmd: Sequence[str] | None = None) -> None:
     tts = Text2Speech.from_pretrained(
         **source,
         codec=args.codec,
-        device="cuda" if args.ngpu else "cpu",
+        device=device,
         dtype=args.dtype,
         seed=args.seed,
         max_tokens=args.max_tokens,
         batch_size=args.batch_size,
-        **given,
+        **decoding,
     )
-    logging.info("decoding with %s, of which were given: %s", tts.options, [*given])
+    logging.info("decoding with %s, of which were given: %s", tts.options, [*decoding])
     names = read_keys(args.key_file) if args.key_file else None
-    speak_set(tts, inputs, args.output_dir, args.batch_size, names)
+    synthesize_set(tts, inputs, args.output_dir, args.batch_size, names)
 
 
 if __name__ == "__main__":

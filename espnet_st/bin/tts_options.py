@@ -1,4 +1,4 @@
-"""The options of `tts_inference`, by ESPnet's names."""
+"""Options of the command `tts_inference`, by ESPnet's names."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from espnet_st.uslm.decoding.weight_precision import DTYPES
 
 
 def get_parser() -> argparse.ArgumentParser:
-    """The command's options; `--config` gives their values in a YAML file."""
+    """Make the parser of the command; `--config` gives values in a YAML file."""
     parser = argparse.ArgumentParser(
         description="Speak texts with a USLM, in the voices of prompts.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
@@ -48,10 +48,10 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def parse_options(cmd: Sequence[str] | None) -> argparse.Namespace:
-    """Parse a command line; what it gives goes before what `--config` gives.
+    """Parse a command line; its values override those of `--config`.
 
     Returns:
-        All options, but of `DECODING` only those that are given; see `given_decoding`.
+        All options, but those of `DECODING` only if they are set; see `read_decoding`.
     """
     parser = get_parser()
     known, _ = parser.parse_known_args(cmd)
@@ -78,6 +78,6 @@ def parse_options(cmd: Sequence[str] | None) -> argparse.Namespace:
     return args
 
 
-def given_decoding(args: argparse.Namespace) -> dict[str, Any]:
-    """Give the decoding options that command line or `--config` name."""
+def read_decoding(args: argparse.Namespace) -> dict[str, Any]:
+    """Read the decoding options that the command line or `--config` sets."""
     return {name: getattr(args, name) for name in DECODING if hasattr(args, name)}

@@ -9,19 +9,24 @@ from espnet_st.bin.options import codec_parser, parse_job
 from espnet_st.data.kaldi import read_table
 from espnet_st.inference.audio_coding import AudioCoding
 from espnet_st.inference.code_swapping import parse_layers
-from espnet_st.inference.voice_conversion import by_nar, convert_set, swapping
+from espnet_st.inference.text2speech import Text2Speech
+from espnet_st.inference.voice_conversion import (
+    conversion_by_nar,
+    conversion_by_swapping,
+    convert_set,
+)
 
 
 def get_parser() -> argparse.ArgumentParser:
-    """The command's options."""
-    parser = codec_parser("Layer 1 of each utterance in the voice of its reference.")
+    """Make the parser of the command."""
+    parser = codec_parser("Speak each utterance in the voice of its reference.")
     parser.add_argument("--codes_scp", required=True, help="codes of all utterances")
     parser.add_argument("--utt2ref", required=True, help="source and reference ids")
     parser.add_argument(
         "--method",
         choices=("swap", "nar"),
         default="swap",
-        help="take layers of the reference, or let the NAR model of --uslm write them",
+        help="take layers of the reference, or predict them by the NAR model of --uslm",
     )
     parser.add_argument(
         "--layers",
@@ -41,14 +46,12 @@ def main(cmd: Sequence[str] | None = None) -> None:
         parser.error("--method nar takes --uslm, and no other method does")
     codec = AudioCoding.from_pretrained(args.codec, device)
     if args.method == "nar":
-        from espnet_st.inference.text2speech import Text2Speech
-
         tts = Text2Speech.from_pretrained(args.uslm, codec=codec, device=device)
-        mix = by_nar(tts, read_table(args.text) if args.text else {})
+        convert = conversion_by_nar(tts, read_table(args.text) if args.text else {})
     else:
-        mix = swapping(parse_layers(args.layers, codec.n_q))
+        convert = conversion_by_swapping(parse_layers(args.layers, codec.n_q))
     convert_set(
-        codec, args.codes_scp, args.utt2ref, args.output_dir, mix, args.batch_size
+        codec, args.codes_scp, args.utt2ref, args.output_dir, convert, args.batch_size
     )
 
 

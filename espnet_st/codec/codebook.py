@@ -7,52 +7,20 @@ and draw from the vectors of all.
 from __future__ import annotations
 
 import torch
-from torch import Tensor, distributed, nn
-from torch.nn.functional import pad
+from torch import Tensor, nn
 
-
-def _distributed() -> bool:
-    return distributed.is_available() and distributed.is_initialized()
-
-
-def all_finite(x: Tensor) -> bool:
-    """Whether `x` is finite, in each process of a distributed run."""
-    finite = x.isfinite().all().float()
-    if _distributed():
-        distributed.all_reduce(finite, distributed.ReduceOp.MIN)
-    return bool(finite)
-
-
-def rows_of_all(x: Tensor) -> Tensor:
-    """The rows of all processes, in the order of their ranks.
-
-    Args:
-        x: (N, D); N may differ among the processes.
-
-    Returns:
-        (sum of N, D); `x` itself in a run of one process.
-    """
-    if not _distributed():
-        return x
-    size = torch.tensor([x.shape[0]], device=x.device)
-    sizes = [torch.empty_like(size) for _ in range(distributed.get_world_size())]
-    distributed.all_gather(sizes, size)
-    longest = int(torch.stack(sizes).max())
-    padded = pad(x, (0, 0, 0, longest - x.shape[0])).contiguous()
-    rows = [torch.empty_like(padded) for _ in sizes]
-    distributed.all_gather(rows, padded)
-    return torch.cat([part[: int(count)] for part, count in zip(rows, sizes)])
+from espnet_st.distributed import all_reduce_sum, broadcast_first, gather_rows
 
 
 def sample_rows(x: Tensor, count: int) -> Tensor:
-    """`count` random rows of `x` (N, D), each once where N allows it."""
+    """Draw `count` random rows of `x` (N, D), each once where N allows it."""
     if x.shape[0] >= count:
         return x[torch.randperm(x.shape[0], device=x.device)[:count]]
     return x[torch.randint(x.shape[0], (count,), device=x.device)]
 
 
 def nearest(x: Tensor, entries: Tensor) -> Tensor:
-    """Index (N,) of the entry (of K, D) nearest to each row of `x` (N, D)."""
+    """Find the entry (of K, D) nearest to each row of `x` (N, D): indices (N,)."""
     # argmin |x - e|^2 = argmax x.e - |e|^2 / 2
     offset = -0.5 * entries.square().sum(1)
     # In half precision neighbouring entries could not be told apart.
@@ -61,14 +29,14 @@ def nearest(x: Tensor, entries: Tensor) -> Tensor:
 
 
 def totals(x: Tensor, index: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """Rows per index (size,) and their sums (size, D)."""
+    """Count the rows of each index (size,), and sum them (size, D)."""
     sums = x.new_zeros(size, x.shape[1]).index_add_(0, index, x)
     counts = x.new_zeros(size).index_add_(0, index, x.new_ones(len(index)))
     return counts, sums
 
 
 def kmeans(x: Tensor, clusters: int, iterations: int) -> tuple[Tensor, Tensor]:
-    """Lloyd's algorithm from random rows.
+    """Cluster by Lloyd's algorithm from random rows.
 
     Args:
         x: (N, D).
@@ -127,7 +95,7 @@ class Codebook(nn.Module):
         self._ready = self._ready or bool(self.initialised)
         if self._ready:
             return
-        x = rows_of_all(x)
+        x = gather_rows(x)
         # A small batch would be learnt by heart, and leave nothing for the next layer:
         # as many entries as it can place, the others are dead and revive later.
         clusters = min(self.counts.numel(), max(x.shape[0] // 8, 1))
@@ -135,9 +103,7 @@ class Codebook(nn.Module):
         spare = self.counts.numel() - clusters
         means = torch.cat([means, means[:1].expand(spare, -1)])
         counts = torch.cat([counts, counts.new_zeros(spare)])
-        if _distributed():
-            distributed.broadcast(means, src=0)
-            distributed.broadcast(counts, src=0)
+        means, counts = broadcast_first(means), broadcast_first(counts)
         self.entries.copy_(means)
         self.counts.copy_(counts)
         self.sums.copy_(means * counts[:, None])
@@ -151,30 +117,32 @@ class Codebook(nn.Module):
         Processes of a distributed run add up what their entries won.
         """
         counts, sums = totals(x, index, self.counts.numel())
-        if _distributed():
-            distributed.all_reduce(counts)
-            distributed.all_reduce(sums)
-        self.counts.lerp_(counts, 1 - self.decay)
-        self.sums.lerp_(sums, 1 - self.decay)
-        if self.dead_code_threshold > 0:
-            self.revive(x)
+        self.counts.lerp_(all_reduce_sum(counts), 1 - self.decay)
+        self.sums.lerp_(all_reduce_sum(sums), 1 - self.decay)
+        self.revive(x)
         smoothed = self.counts + 1e-5
         smoothed *= self.counts.sum() / smoothed.sum()
         torch.div(self.sums, smoothed[:, None], out=self.entries)
+
+    def is_dead(self) -> Tensor:
+        """Tell which entries win too little to be kept (K,); none at a threshold of 0.
+
+        The counts are the same in all processes.
+        """
+        return self.counts < self.dead_code_threshold
 
     def revive(self, x: Tensor) -> None:
         """Give dead entries a row of all processes' `x` (N, D), in the running sums.
 
         A seed starts with the count of even use, else the next update undoes it.
         """
-        # The counts, and so the way taken here, are the same in all processes.
-        dead = (self.counts < self.dead_code_threshold).nonzero()[:, 0]
+        if self.dead_code_threshold <= 0:
+            return
+        dead = self.is_dead().nonzero()[:, 0]
         if not len(dead):
             return
-        x = rows_of_all(x)
+        x = gather_rows(x)
         start = max(self.dead_code_threshold, x.shape[0] / self.counts.numel())
-        seeds = sample_rows(x, len(dead))
-        if _distributed():
-            distributed.broadcast(seeds, src=0)
+        seeds = broadcast_first(sample_rows(x, len(dead)))
         self.counts[dead] = start
         self.sums[dead] = seeds * start

@@ -23,7 +23,7 @@ from espnet_st.codec.losses import Discrimination
 
 
 class Discriminators(nn.Module):
-    """All discriminators, each judging the same waveform.
+    """All discriminators, each of which gets the same waveform.
 
     Args:
         stft_sizes: FFT size of each STFT discriminator; its hop is a quarter.
@@ -91,24 +91,24 @@ class Discriminators(nn.Module):
 
     def forward(self, wav: Tensor) -> list[Discrimination]:
         """Discriminate waveforms (B, 1, N)."""
-        said = {
+        outputs = {
             "stft": self.msstft(wav),
             "period": self.mpd(wav),
             "scale": self.msd(wav),
         }
         return [
             Discrimination(kind, layers[:-1], layers[-1])
-            for kind, outputs in said.items()
-            for layers in outputs
+            for kind, several in outputs.items()
+            for layers in several
         ]
 
     def discriminate_both(
         self, real: Tensor, fake: Tensor
     ) -> tuple[list[Discrimination], list[Discrimination]]:
         """Discriminate real and fake waveforms (B, 1, N) in one batch."""
-        said = self(torch.cat([real, fake]))
+        both = self(torch.cat([real, fake]))
         count = len(real)
         return (
-            [one.part(slice(count)) for one in said],
-            [one.part(slice(count, None)) for one in said],
+            [one.part(slice(count)) for one in both],
+            [one.part(slice(count, None)) for one in both],
         )

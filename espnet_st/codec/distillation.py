@@ -1,7 +1,7 @@
 """Distillation of a teacher into the first quantizer (section 3.2, equations 4 and 5).
 
-The losses are functions of tensors; `Distillation` holds the frozen teacher and says
-which of them is used. Teachers are in `teachers.py`.
+The losses are functions of tensors; `Distillation` holds the frozen teacher and chooses
+among them. Teachers are in `teacher/`.
 """
 
 from __future__ import annotations
@@ -13,25 +13,23 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity, cross_entropy, logsigmoid
 
-from espnet_st.codec.teacher.backbones import SAMPLE_RATE
 from espnet_st.codec.teacher.features import TeacherFeatures
-from espnet_st.codec.teacher.teacher import HOP_LENGTH, build_teacher
+from espnet_st.codec.teacher.teacher import build_teacher
+from espnet_st.masks import valid_mask
 
 AXES = ("time", "dimension")
 
 
 def frame_mask(lengths: Tensor | None, like: Tensor) -> Tensor:
-    """Which frames (B, T) belong to their item.
+    """Mark the frames (B, T) that belong to their item.
 
     Args:
         lengths: Frames of each item (B,), each at least 1, or None when all have T.
         like: (B, T, ...), whose B, T and device are meant.
     """
-    batch, frames = like.shape[:2]
     if lengths is None:
-        return torch.ones(batch, frames, dtype=torch.bool, device=like.device)
-    numbers = torch.arange(frames, device=like.device)
-    return numbers < lengths.to(like.device)[:, None]
+        return torch.ones(like.shape[:2], dtype=torch.bool, device=like.device)
+    return valid_mask(lengths.to(like.device), like.shape[1])
 
 
 def time_axis_loss(
@@ -40,7 +38,7 @@ def time_axis_loss(
     lengths: Tensor | None = None,
     lambda_l1: float = 0.0,
 ) -> tuple[Tensor, Tensor]:
-    """Continuous distillation frame by frame: equation 4, with its minus sign.
+    """Compute continuous distillation frame by frame: equation 4, with a minus sign.
 
     The mean over frames of -log sigmoid(cos(A q_1, s)). The official trainer's
     `t_axis_distill_loss` adds the mean |A q_1 - s|; with its `lambda_sim` it is
@@ -67,7 +65,7 @@ def time_axis_loss(
 def dimension_axis_loss(
     projected: Tensor, teacher: Tensor, lengths: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Continuous distillation dimension by dimension, as in the released code.
+    """Compute continuous distillation by dimensions, as in the released code.
 
     The mean over items and dimensions of -log sigmoid of the cosine between the two
     courses over time: the official trainer's `d_axis_distill_loss`.
@@ -92,7 +90,7 @@ def dimension_axis_loss(
 def pseudo_label_loss(
     logits: Tensor, units: Tensor, lengths: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Pseudo-label distillation: equation 5.
+    """Compute pseudo-label distillation: equation 5.
 
     Args:
         logits: A q_1, (B, T, units).
@@ -109,7 +107,7 @@ def pseudo_label_loss(
 
 
 class Distillation:
-    """What the first layer is asked for: a teacher and a loss.
+    """What the first layer is trained towards: a teacher and a loss.
 
     The teacher runs on line, frozen. It is built when training first needs it and is
     in neither the parameters nor the checkpoint: this class is no module.
@@ -117,9 +115,9 @@ class Distillation:
     Args:
         sample_rate: Hz of the codec.
         hop_length: Samples per frame of the codec.
-        teacher_conf: Arguments of `teachers.build_teacher`: `name`, `layer`, ...; or
-            `features`, a directory of `teacher_features.write_features`, with those
-            that made it or none.
+        teacher_conf: Arguments of `teacher.build_teacher`: `name`, `layer`, ...; or
+            `features`, a directory of `features.write_features`, with those that made
+            it or none.
         axis: `time` compares frames (the paper's equation 4), `dimension` the course
             of each dimension (the released code). Units are always equation 5.
         lambda_l1: Weight, for `time`, of the mean absolute difference.
@@ -150,9 +148,10 @@ class Distillation:
         features = self.teacher_conf.pop("features", None)
         self.features = None if features is None else TeacherFeatures(features)
         if self.features is not None:
+            self._check_rate(self.features.sample_rate, self.features.hop_length)
             made_by = self.features.teacher_conf
-            given = self.teacher_conf.items()
-            if any(str(value) != str(made_by.get(key)) for key, value in given):
+            asked = self.teacher_conf.items()
+            if any(str(value) != str(made_by.get(key)) for key, value in asked):
                 raise ValueError(
                     f"{features} was made by the teacher {made_by}, teacher_conf has "
                     f"{self.teacher_conf}: make it again, or name that one"
@@ -169,24 +168,22 @@ class Distillation:
         lengths: Tensor | None = None,
         rows: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """Loss of a batch, and how far the first layer agrees with the teacher.
+        """Compute the loss of a batch.
 
         Args:
             projection: A.
             first: Output of the first quantizer, q_1, (B, D, T).
-            wav: What the teacher hears, (B, N).
+            wav: Waveforms for the teacher, (B, N).
             lengths: Samples of each item (B,), or None when all have N.
             rows: `TeacherFeatures.rows` of its samples (B, N), where there are such.
+
+        Returns:
+            The loss, and how far the first layer agrees with the teacher: a mean
+            cosine, or a share of units.
 
         Raises:
             ValueError: If the teacher's width or frames are not the codec's.
         """
-        if self.hop_length * SAMPLE_RATE != HOP_LENGTH * self.sample_rate:
-            raise ValueError(
-                f"the codec makes {self.sample_rate / self.hop_length:g} frames per "
-                f"second, teachers {SAMPLE_RATE / HOP_LENGTH:g}: choose strides that "
-                "make the same"
-            )
         width = projection.out_features
         if self.features is None:
             target = self._taught(width, wav, lengths)
@@ -206,7 +203,7 @@ class Distillation:
         return time_axis_loss(projected, target, frames, self.lambda_l1)
 
     def _taught(self, width: int, wav: Tensor, lengths: Tensor | None) -> Tensor:
-        """The teacher's features (B, T, S), or units (B, T)."""
+        """Run the teacher: features (B, T, S), or units (B, T)."""
         if self.teacher is None:
             # Weights that are drawn before they are loaded must not move the random
             # numbers of training, or a resumed run would differ.
@@ -215,11 +212,13 @@ class Distillation:
                     **self.teacher_conf, sample_rate=self.sample_rate
                 )
             _check_width(teacher.output_size, width)
+            own = teacher.backbone
+            self._check_rate(own.sample_rate, own.hop_length)
             self.teacher = teacher.to(wav.device)
         return self.teacher(wav, lengths)
 
     def _looked_up(self, width: int, rows: Tensor | None) -> Tensor:
-        """Precomputed features (B, T, S), or units (B, T), of samples' rows (B, N)."""
+        """Look up features (B, T, S), or units (B, T), of samples' rows (B, N)."""
         if rows is None:
             raise ValueError(
                 "precomputed features need the rows of each chunk, which only "
@@ -231,6 +230,15 @@ class Distillation:
         if target.is_floating_point():
             _check_width(target.shape[2], width)
         return target
+
+    def _check_rate(self, sample_rate: int, hop_length: int) -> None:
+        """Refuse a teacher with other frames per second than the codec."""
+        if self.hop_length * sample_rate != hop_length * self.sample_rate:
+            raise ValueError(
+                f"the codec makes {self.sample_rate / self.hop_length:g} frames per "
+                f"second, the teacher {sample_rate / hop_length:g}: choose strides "
+                "that make the same, or another teacher"
+            )
 
 
 def _check_width(found: int, expected: int) -> None:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from espnet_st.codec.chunks import Flow, Tick, each, run
+from espnet_st.codec.chunks import ChunkBatch, StreamState, map_chunks, run_layers
 from espnet_st.codec.quantizer import ResidualVectorQuantizer
-from espnet_st.codec.seanet import SEANetDecoder, SEANetEncoder
-from espnet_st.codec.spectral import SpectralDecoder, SpectralEncoder
-from espnet_st.config import build_part
-
-ENCODERS = {"seanet": SEANetEncoder, "spectral": SpectralEncoder}
-DECODERS = {"seanet": SEANetDecoder, "spectral": SpectralDecoder}
+from espnet_st.codec.registry import DECODERS, ENCODERS
+from espnet_st.config import build_part, call_with_conf
 
 
 class Generator(nn.Module):
@@ -25,9 +21,9 @@ class Generator(nn.Module):
         sample_rate: Hz.
         dimension: Channels of a latent frame, D.
         semantic_dimension: Width of the teacher's features (or number of its units).
-        encoder: `seanet` or `spectral`.
+        encoder: One of `registry.ENCODERS`.
         encoder_conf: Options of the encoder.
-        decoder: `seanet` or `spectral`.
+        decoder: One of `registry.DECODERS`.
         decoder_conf: Options of the decoder.
         quantizer_conf: Options of `ResidualVectorQuantizer`.
     """
@@ -45,24 +41,16 @@ class Generator(nn.Module):
     ):
         super().__init__()
         self.sample_rate = sample_rate
-        rate = {"sample_rate": sample_rate} if encoder == "spectral" else {}
-        self.encoder = build_part(
-            "encoder", ENCODERS, encoder, encoder_conf, dimension=dimension, **rate
-        )
-        self.decoder = build_part(
-            "decoder", DECODERS, decoder, decoder_conf, dimension=dimension
-        )
+        sizes = {"dimension": dimension, "sample_rate": sample_rate}
+        self.encoder = build_part("encoder", ENCODERS, encoder, encoder_conf, sizes)
+        self.decoder = build_part("decoder", DECODERS, decoder, decoder_conf, sizes)
         if self.encoder.hop_length != self.decoder.hop_length:
             raise ValueError(
                 f"the encoder makes a frame of {self.encoder.hop_length} samples, the "
                 f"decoder {self.decoder.hop_length} samples of a frame; make them equal"
             )
-        self.quantizer = build_part(
-            "quantizer",
-            {"rvq": ResidualVectorQuantizer},
-            "rvq",
-            quantizer_conf,
-            dimension=dimension,
+        self.quantizer = call_with_conf(
+            "quantizer", ResidualVectorQuantizer, quantizer_conf, sizes
         )
         self.projection = nn.Linear(dimension, semantic_dimension)
 
@@ -87,15 +75,15 @@ class Generator(nn.Module):
         return self.quantizer.codebook_size
 
     def encode(self, wav: Tensor) -> Tensor:
-        """Codes (n_q, B, ceil(N / hop_length)) of waveforms (B, 1, N)."""
+        """Encode waveforms (B, 1, N) into codes (n_q, B, ceil(N / hop_length))."""
         return self.quantizer.encode(self.encoder(wav))
 
     def decode(self, codes: Tensor, start: int = 0) -> Tensor:
-        """Waveforms (B, 1, T * hop_length) of codes; see `latent`."""
+        """Decode codes into waveforms (B, 1, T * hop_length); see `latent`."""
         return self.decoder(self.latent(codes, start))
 
     def latent(self, codes: Tensor, start: int = 0) -> Tensor:
-        """What the decoder takes for codes of some layers.
+        """Sum the entries that codes stand for, which is what the decoder takes.
 
         Args:
             codes: (k, B, T), of layers start, ..., start + k - 1.
@@ -109,48 +97,43 @@ class Generator(nn.Module):
         """
         return self.quantizer.codes_to_vectors(codes, start).sum(0)
 
-    def encode_ticks(
-        self, ticks: Iterable[Tick], flows: Sequence[Flow]
-    ) -> Iterator[Tick]:
-        """Codes of signals that come in pieces; see `pieces.run`.
+    def encode_chunks(
+        self, batch: ChunkBatch, states: Sequence[StreamState]
+    ) -> Iterator[ChunkBatch]:
+        """Encode the next chunks of some signals.
 
         Args:
-            ticks: Pieces (N,) of waveforms.
-            flows: One of each signal.
+            batch: Waveforms (N,).
+            states: Of the signals.
 
         Yields:
-            Pieces of codes (n_q, T).
+            Chunks of codes (n_q, T).
         """
-        kind = next(self.encoder.parameters()).dtype
-        waves = (each(lambda wav: wav[None, None].to(kind), tick) for tick in ticks)
-        for tick in run(self.encoder.layers, waves, flows):
-            yield each(lambda x: self.quantizer.encode(x.float())[:, 0], tick)
+        dtype = next(self.encoder.parameters()).dtype
+        wavs = map_chunks(lambda wav: wav[None, None].to(dtype), batch)
+        for latents in run_layers(self.encoder.layers, wavs, states):
+            yield map_chunks(lambda x: self.quantizer.encode(x.float())[:, 0], latents)
 
-    def decode_ticks(
-        self, ticks: Iterable[Tick], flows: Sequence[Flow], start: int = 0
-    ) -> Iterator[Tick]:
-        """Waveforms of codes that come in pieces; see `pieces.run`.
+    def decode_chunks(
+        self, batch: ChunkBatch, states: Sequence[StreamState], start: int = 0
+    ) -> Iterator[ChunkBatch]:
+        """Decode the next chunks of some signals' codes.
 
         Args:
-            ticks: Pieces of codes (k, T).
-            flows: One of each signal.
+            batch: Codes (k, T).
+            states: Of the signals.
             start: See `latent`.
 
         Yields:
-            Pieces of waveforms (N,).
+            Chunks of waveforms (N,).
         """
-        kind = next(self.decoder.parameters()).dtype
-        latents = (
-            each(lambda codes: self.latent(codes[:, None], start).to(kind), tick)
-            for tick in ticks
+        dtype = next(self.decoder.parameters()).dtype
+        latents = map_chunks(
+            lambda codes: self.latent(codes[:, None], start).to(dtype), batch
         )
-        for tick in run(self.decoder.layers, latents, flows):
-            yield each(lambda wav: wav[0, 0].float(), tick)
-
-    def decode_vectors(self, vectors: Tensor) -> Tensor:
-        """Decode one latent sequence (D, T) to a waveform (T * hop_length,)."""
-        return self.decoder(vectors[None])[0, 0]
+        for wavs in run_layers(self.decoder.layers, latents, states):
+            yield map_chunks(lambda wav: wav[0, 0].float(), wavs)
 
     def codebooks(self) -> Tensor:
-        """All entries (n_q, codebook_size, D)."""
+        """Stack all entries: (n_q, codebook_size, D)."""
         return torch.stack([layer.entries for layer in self.quantizer.layers])

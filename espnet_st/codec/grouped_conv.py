@@ -76,7 +76,7 @@ class _GroupedConv(torch.autograd.Function):
 
 
 def signal_phases(x: Tensor, taps: int, stride: int, padding: int) -> Tensor:
-    """(B, C, T) as frames (B, C * stride, 1, T'), a frame's channels side by side."""
+    """Arrange (B, C, T) as (B, C * stride, 1, T'), a frame's channels side by side."""
     count = (x.shape[2] + 2 * padding - taps) // stride - (-taps // stride)
     x = pad(x, (padding, count * stride - x.shape[2] - padding))
     x = x.unflatten(2, (count, stride)).transpose(1, 2).flatten(2)
@@ -84,7 +84,7 @@ def signal_phases(x: Tensor, taps: int, stride: int, padding: int) -> Tensor:
 
 
 def weight_phases(weight: Tensor, stride: int) -> Tensor:
-    """(O, C, K) as (O, C * stride, 1, ceil(K / stride)), for `signal_phases`."""
+    """Arrange (O, C, K) as (O, C * stride, 1, ceil(K / stride)), to fit the signal."""
     weight = pad(weight, (0, -weight.shape[2] % stride))
     weight = weight.unflatten(2, (-1, stride)).transpose(2, 3).flatten(1, 2)
     return weight[:, :, None]
@@ -93,9 +93,9 @@ def weight_phases(weight: Tensor, stride: int) -> Tensor:
 def _gradients(
     grad: Tensor, x: Tensor, weight: Tensor, groups: int, which: int
 ) -> Tensor:
-    """Of a convolution's input (0) or weight (1)."""
-    wanted = [which == 0, which == 1, False]
+    """Compute the gradient of a convolution's input (0) or weight (1)."""
+    needed = [which == 0, which == 1, False]
     one, none = (1, 1), (0, 0)
     return torch.ops.aten.convolution_backward(
-        grad, x, weight, None, one, none, one, False, none, groups, wanted
+        grad, x, weight, None, one, none, one, False, none, groups, needed
     )[which]

@@ -1,8 +1,7 @@
-"""Convolutions and activations that take a whole signal, or one that comes in pieces.
+"""Convolutions and activations: of whole signals in training, of chunks in inference.
 
-Every layer takes `(x (B, C, T), flow)`. Without a flow, `x` is a batch of whole signals
-of one length, as in training; with one it is the next piece of a signal, see
-`pieces.py`. The LSTM is in `recurrent.py`.
+`forward` takes a batch (B, C, T) of whole signals of one length, `step` the next chunk
+of one signal; see `chunks.py`. The LSTM is in `lstm.py`.
 """
 
 from __future__ import annotations
@@ -13,10 +12,11 @@ from torch.nn.functional import conv2d, linear
 from torch.nn.utils import parametrize
 from torch.nn.utils.parametrizations import weight_norm
 
-from espnet_st.codec.chunks import Flow, Padding, Trim
+from espnet_st.codec.chunks import Chunk, FrameLayer, StreamLayer, StreamState
+from espnet_st.codec.padding import Padding, Trim
 
 
-class Conv1d(nn.Module):
+class Conv1d(nn.Module, StreamLayer):
     """Weight-normalised convolution with padding: T frames become ceil(T / stride).
 
     The signal is mirrored at its ends. A causal convolution has zeros there, because
@@ -49,13 +49,16 @@ class Conv1d(nn.Module):
         left = span - stride - right
         self.padding = Padding(span, stride, left, right, reflect=not causal)
 
-    def forward(self, x: Tensor, flow: Flow | None = None) -> Tensor:
-        """Convolve (B, C, T)."""
-        x = self.padding(x, flow)
-        return self.conv(x) if flow is None else self.of_piece(x)
+    def forward(self, x: Tensor) -> Tensor:
+        """Convolve whole signals (B, C, T)."""
+        return self.conv(self.padding(x))
 
-    def of_piece(self, x: Tensor) -> Tensor:
-        """Convolve a piece (1, C, t) that has its padding."""
+    def step(self, chunk: Chunk, state: StreamState) -> Chunk:
+        """Convolve the next chunk; see `StreamLayer.step`."""
+        return self.padding.step(chunk, state).map(self.convolve_padded)
+
+    def convolve_padded(self, x: Tensor) -> Tensor:
+        """Convolve a chunk (1, C, t) that has its padding."""
         conv = self.conv
         if x.shape[-1] == 0:
             return x.new_zeros(1, conv.out_channels, 0)
@@ -70,7 +73,7 @@ class Conv1d(nn.Module):
         return conv2d(x, weight, conv.bias, stride, dilation=dilation)[:, :, 0]
 
     def _by_rows(self, x: Tensor) -> Tensor:
-        """As one matrix product: faster where the weights outweigh the frames."""
+        """Convolve by one matrix product, faster where weights outweigh frames."""
         span, stride = self.padding.span, self.padding.stride
         taps = x[0].t().unfold(0, span, stride)[..., :: self.conv.dilation[0]]
         rows = linear(
@@ -80,13 +83,13 @@ class Conv1d(nn.Module):
 
 
 def pointwise_sum(first: Conv1d, x: Tensor, second: Conv1d, y: Tensor) -> Tensor:
-    """`first(x) + second(y)` of pieces (1, C, t), both convolutions of one tap."""
+    """Compute `first(x) + second(y)` of chunks (1, C, t), both of one tap."""
     bias = first.conv.bias + second.conv.bias
     rows = torch.addmm(bias, x[0].t(), first.conv.weight[:, :, 0].t())
     return rows.addmm_(y[0].t(), second.conv.weight[:, :, 0].t()).t()[None]
 
 
-class ConvTranspose1d(nn.Module):
+class ConvTranspose1d(nn.Module, StreamLayer):
     """Weight-normalised transposed convolution: T frames become T * stride.
 
     The kernel has 2 * stride taps, so that an output frame has two input frames.
@@ -109,25 +112,29 @@ class ConvTranspose1d(nn.Module):
         self.right = stride if causal else stride // 2
         self.padding = Padding(2, 1, 1, 0 if causal else 1, reflect=False)
 
-    def forward(self, x: Tensor, flow: Flow | None = None) -> Tensor:
-        """Upsample (B, C, T)."""
+    def forward(self, x: Tensor) -> Tensor:
+        """Upsample whole signals (B, C, T)."""
         left = self.stride - self.right
-        if flow is None:
-            return self.conv(x)[..., left : left + x.shape[-1] * self.stride]
-        x = self.padding(x, flow)
+        return self.conv(x)[..., left : left + x.shape[-1] * self.stride]
+
+    def step(self, chunk: Chunk, state: StreamState) -> Chunk:
+        """Upsample the next chunk; see `StreamLayer.step`."""
+        right = self.right if self.padding.right else 0
+        trim = state.get(self, lambda: Trim(self.stride - self.right, right))
+        return trim.step(self.padding.step(chunk, state).map(self._upsample_padded))
+
+    def _upsample_padded(self, x: Tensor) -> Tensor:
+        """Turn each frame of a chunk and the one before it into `stride` frames."""
         if x.shape[-1] == 0:
             return x.new_zeros(x.shape[0], self.conv.out_channels, 0)
-        # Each input frame and the one before it make `stride` frames.
         weight = self.conv.weight.transpose(1, 2).flatten(1)  # (C, 2 * stride * C')
         first, second = weight.chunk(2, 1)
         rows, bias = x[0].t(), self.conv.bias.repeat(self.stride)
         out = torch.addmm(bias, rows[1:], first).addmm_(rows[:-1], second)
-        out = out.view(-1, self.conv.out_channels).t()[None]
-        right = self.right if self.padding.right else 0
-        return flow.state(self, lambda: Trim(left, right))(out, flow.last)
+        return out.view(-1, self.conv.out_channels).t()[None]
 
 
-class Snake(nn.Module):
+class Snake(nn.Module, FrameLayer):
     """x + sin(alpha x)^2 / alpha with a learnt alpha per channel (Ziyin et al. 2020).
 
     Args:
@@ -144,7 +151,12 @@ class Snake(nn.Module):
 
 
 def activation(name: str, channels: int, inplace: bool = False) -> nn.Module:
-    """The activation called `elu` or `snake`; `inplace` if nobody else needs its input.
+    """Make an activation.
+
+    Args:
+        name: `elu` or `snake`.
+        channels: Channels of its input.
+        inplace: Whether it may overwrite its input.
 
     Raises:
         ValueError: If the name is neither.
@@ -157,10 +169,15 @@ def activation(name: str, channels: int, inplace: bool = False) -> nn.Module:
 
 
 def fold_weight_norm(model: nn.Module) -> None:
-    """Replace all normalised weights of `model` by their values, for inference."""
+    """Replace all normalised weights of `model` by their values, for inference.
+
+    Unlike before, the model can be pickled then.
+    """
     for module in list(model.modules()):
         if parametrize.is_parametrized(module, "weight"):
             parametrize.remove_parametrizations(module, "weight")
+            # Torch leaves behind a hook for older names, which cannot be pickled.
+            module._load_state_dict_pre_hooks.clear()
         if isinstance(module, (nn.Conv1d, nn.ConvTranspose1d)):
             taps = module.weight.data.transpose(1, 2).contiguous()  # as it is read
             module.weight.data = taps.transpose(1, 2)

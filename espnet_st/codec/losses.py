@@ -18,12 +18,12 @@ T = TypeVar("T")
 
 
 class Discrimination(NamedTuple):
-    """What one discriminator says of a batch of waveforms.
+    """The output of one discriminator for a batch of waveforms.
 
     Attributes:
         kind: `stft`, `period` or `scale`.
         features: The outputs of its layers.
-        logits: Its verdict, high for real.
+        logits: High for real.
     """
 
     kind: str
@@ -31,7 +31,7 @@ class Discrimination(NamedTuple):
     logits: Tensor
 
     def part(self, items: slice) -> Discrimination:
-        """The same of some of the batch's items."""
+        """Select some of the batch's items."""
         features = [feature[items] for feature in self.features]
         return Discrimination(self.kind, features, self.logits[items])
 
@@ -41,12 +41,12 @@ Discriminations = Sequence[Discrimination]
 
 
 def time_loss(real: Tensor, fake: Tensor) -> Tensor:
-    """Mean absolute difference of two waveforms: L_t."""
+    """Compute the mean absolute difference of two waveforms: L_t."""
     return (real - fake).abs().mean()
 
 
 def hinge_discriminator_loss(real: Discriminations, fake: Discriminations) -> Tensor:
-    """Hinge loss of the discriminators, averaged over them: L_D of the paper."""
+    """Compute the discriminators' hinge loss, their mean: L_D of the paper."""
     losses = [
         relu(1 - r.logits).mean() + relu(1 + f.logits).mean()
         for r, f in zip(real, fake)
@@ -55,14 +55,14 @@ def hinge_discriminator_loss(real: Discriminations, fake: Discriminations) -> Te
 
 
 def hinge_adversarial_loss(fake: Discriminations) -> Tensor:
-    """Hinge loss of the generator, averaged over discriminators: L_g of the paper."""
+    """Compute the generator's hinge loss, a mean as well: L_g of the paper."""
     return torch.stack([relu(1 - f.logits).mean() for f in fake]).mean()
 
 
 def least_squares_discriminator_loss(
     real: Discriminations, fake: Discriminations
 ) -> Tensor:
-    """Distance of the logits from 1 and 0, summed: L_D of the released code."""
+    """Sum the distances of the logits from 1 and 0: L_D of the released code."""
     losses = [
         (1 - r.logits).square().mean() + f.logits.square().mean()
         for r, f in zip(real, fake)
@@ -71,12 +71,12 @@ def least_squares_discriminator_loss(
 
 
 def least_squares_adversarial_loss(fake: Discriminations) -> Tensor:
-    """Distance of the logits from 1, summed: L_g of the released code."""
+    """Sum the distances of the logits from 1: L_g of the released code."""
     return torch.stack([(1 - f.logits).square().mean() for f in fake]).sum()
 
 
 def relative_feature_loss(real: Discriminations, fake: Discriminations) -> Tensor:
-    """Distance of the features, relative to the real ones: L_feat of the paper."""
+    """Compare features, relative to the real ones: L_feat of the paper."""
     losses = [
         (x - y).abs().mean() / x.abs().mean().clamp_min(1e-6)
         for r, f in zip(real, fake)
@@ -86,7 +86,7 @@ def relative_feature_loss(real: Discriminations, fake: Discriminations) -> Tenso
 
 
 def absolute_feature_loss(real: Discriminations, fake: Discriminations) -> Tensor:
-    """Twice the summed distance of the features: L_feat of the released code.
+    """Sum twice the distances of the features: L_feat of the released code.
 
     There the logits of the period and the scale discriminators count as features,
     those of the STFT discriminators do not (`speechtokenizer/discriminators.py`).
@@ -105,7 +105,7 @@ def absolute_feature_loss(real: Discriminations, fake: Discriminations) -> Tenso
 
 
 def commitment_loss(errors: Tensor) -> Tensor:
-    """Sum over layers: L_w of the paper.
+    """Sum the errors of all layers: L_w of the paper.
 
     Args:
         errors: `Quantized.errors`, (n_q,).
@@ -114,7 +114,7 @@ def commitment_loss(errors: Tensor) -> Tensor:
 
 
 def first_commitment_loss(errors: Tensor) -> Tensor:
-    """Mean over layers, of which only the first has a gradient: the released L_w.
+    """Average the errors; only the first layer's has a gradient: the released L_w.
 
     There a layer's residual carries none, its input and output being equal to the
     straight-through gradient (`speechtokenizer/quantization/core_vq.py`).
@@ -126,7 +126,7 @@ def first_commitment_loss(errors: Tensor) -> Tensor:
 
 
 class Losses(NamedTuple):
-    """Those that a configuration names.
+    """The losses that a configuration names.
 
     Attributes:
         discriminator: L_D of the discriminations of real and of fake waveforms.
@@ -146,7 +146,7 @@ def choose_losses(
     feature_matching: str = "relative",
     commitment: str = "every_layer",
 ) -> Losses:
-    """The losses of a `loss_conf`; the paper's by default, the released in brackets.
+    """Choose losses by a `loss_conf`: the paper's by default, the released in brackets.
 
     Args:
         adversarial: `hinge` (`least_squares`).

@@ -1,16 +1,17 @@
-"""The LSTM: whole signals in training, signals abreast in inference.
+"""The LSTM: of whole signals in training, of several signals together in inference.
 
-Abreast are other signals, or other windows of one signal; see `kernels.lstm`.
+Together run other signals, or other windows of one signal; see `kernels.lstm`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
-from espnet_st.codec.chunks import Flow, Tick
+from espnet_st.codec.chunks import BatchLayer, Chunk, ChunkBatch, StreamState
 from espnet_st.kernels.lstm import recur
 
 ROWS = 16
@@ -19,9 +20,35 @@ WINDOW = 1024
 """Frames after which a long signal is cut into windows."""
 TOLERANCE = 1e-6
 """Largest difference between states that are taken for the same."""
+KINDS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+"""Weights of each direction of each layer, as `torch.nn.LSTM` names them."""
 
 
-class ResidualLSTM(nn.Module):
+@dataclass
+class _Windows:
+    """The frames of a signal so far, for an LSTM that reads both ways.
+
+    Attributes:
+        values: (t, C) each; all but the last have at least `WINDOW` frames.
+        ended: Whether the signal has ended.
+    """
+
+    values: list[Tensor] = field(default_factory=list)
+    ended: bool = False
+
+    def append(self, chunk: Chunk) -> None:
+        """Take the next chunk (1, C, t)."""
+        frames = chunk.values[0].t()
+        if self.values and (len(self.values[-1]) < WINDOW or not len(frames)):
+            self.values[-1] = torch.cat([self.values[-1], frames])
+        else:
+            self.values.append(frames)
+        self.ended = chunk.is_last
+        if self.ended and len(self.values) == 2:  # not worth three passes
+            self.values = [torch.cat(self.values)]
+
+
+class ResidualLSTM(nn.Module, BatchLayer):
     """LSTM over time whose input is added to its output.
 
     A bidirectional one doubles the channels, and so repeats the input.
@@ -39,49 +66,51 @@ class ResidualLSTM(nn.Module):
         )
         self.directions = 2 if bidirectional else 1
 
-    def forward(self, x: Tensor, flow: Flow | None = None) -> Tensor:
-        """Whole signals (B, C, T) to (B, directions * C, T); pieces go `abreast`."""
-        assert flow is None
+    def forward(self, x: Tensor) -> Tensor:
+        """Turn whole signals (B, C, T) into (B, directions * C, T)."""
         hidden, _ = self.lstm(x.transpose(1, 2))
         return hidden.transpose(1, 2) + x.repeat(1, self.directions, 1)
 
-    def abreast(self, ticks: Iterable[Tick], flows: Sequence[Flow]) -> Iterator[Tick]:
-        """Run signals together; see `pieces.run`.
+    def step_batch(
+        self, batch: ChunkBatch, states: Sequence[StreamState]
+    ) -> Iterator[ChunkBatch]:
+        """Turn the next chunks into output; see `BatchLayer.step_batch`.
 
-        One that reads both ways waits for the ends of all signals. The result is that
-        of the whole signals, however long they are.
+        An LSTM that reads both ways waits for the ends of all signals, and then yields
+        their windows. The result is that of the whole signals, however long they are.
         """
-        if self.directions == 2:
-            return self._both_ways(ticks, flows)
-        return self._one_way(ticks, flows)
+        if self.directions == 1:
+            yield self._step_forwards(batch, states)
+            return
+        signals = [state.get(self, _Windows) for state in states]
+        for signal, chunk in zip(signals, batch):
+            if chunk is not None:
+                signal.append(chunk)
+        if all(signal.ended for signal in signals):
+            yield from self._read_windows([signal.values for signal in signals])
 
-    def _one_way(self, ticks: Iterable[Tick], flows: Sequence[Flow]) -> Iterator[Tick]:
-        states = self._zeros(len(flows))
-        for tick in ticks:
-            live = [i for i, x in enumerate(tick) if x is not None and x.shape[-1]]
-            out = list(tick)
-            if live:
-                rows = [tick[i][0].t() for i in live]
-                hidden, states[:, :, live] = self.rows(rows, states[:, :, live])
-                for i, x in zip(live, hidden):
-                    out[i] = x.t()[None]
-            yield out
+    def _step_forwards(
+        self, batch: ChunkBatch, states: Sequence[StreamState]
+    ) -> ChunkBatch:
+        """Read the next chunks from the states where the last ones ended."""
+        found = [
+            (i, chunk.values[0].t(), state.get(self, lambda: [self._zeros(1)]))
+            for i, (chunk, state) in enumerate(zip(batch, states))
+            if chunk is not None and chunk.values.shape[-1]
+        ]
+        if not found:
+            return batch
+        places, rows, memories = zip(*found)
+        starts = torch.cat([memory[0] for memory in memories], 2)
+        hidden, ends = self.rows(rows, starts)
+        out = list(batch)
+        for i, x, memory, end in zip(places, hidden, memories, ends.split(1, 2)):
+            out[i] = Chunk(x.t()[None], batch[i].is_last)
+            memory[0] = end
+        return out
 
-    def _both_ways(
-        self, ticks: Iterable[Tick], flows: Sequence[Flow]
-    ) -> Iterator[Tick]:
-        signals = [[] for _ in flows]
-        for tick in ticks:
-            for windows, x in zip(signals, tick):
-                if x is None:
-                    continue
-                if windows and len(windows[-1]) < WINDOW:
-                    windows[-1] = torch.cat([windows[-1], x[0].t()])
-                else:
-                    windows.append(x[0].t())
-        for windows in signals:
-            if len(windows) == 2:  # not worth three passes
-                windows[:] = [torch.cat(windows)]
+    def _read_windows(self, signals: Sequence[list[Tensor]]) -> Iterator[ChunkBatch]:
+        """Read the windows (t, C) of whole signals, and forget each once it is read."""
         starts = [self._starts(windows) for windows in signals]
         count = max(ROWS // len(signals), 1)
         for first in range(0, max(map(len, signals)), count):
@@ -95,18 +124,15 @@ class ResidualLSTM(nn.Module):
                 [signals[i][k] for i, k in picked],
                 torch.stack([starts[i][:, :, k] for i, k in picked], 2),
             )
-            for k in range(first, first + count):
-                tick = [None] * len(signals)
-                for (i, window), x in zip(picked, hidden):
-                    if window == k:
-                        tick[i] = x.t()[None]
-                        flows[i].last = k == len(signals[i]) - 1
-                        signals[i][k] = None
-                if picked and any(x is not None for x in tick):
-                    yield tick
+            batches: dict[int, ChunkBatch] = {}
+            for (i, k), x in zip(picked, hidden):
+                batch = batches.setdefault(k, [None] * len(signals))
+                batch[i] = Chunk(x.t()[None], k == len(signals[i]) - 1)
+                signals[i][k] = x.new_empty(0)
+            yield from batches.values()
 
     def _zeros(self, count: int) -> Tensor:
-        """Hidden states and cells at rest (2, layers * directions, count, C)."""
+        """Make hidden states and cells at rest (2, layers * directions, count, C)."""
         weight = self.lstm.weight_hh_l0
         layers = self.lstm.num_layers * self.directions
         # Not in half precision: errors would add up from step to step.
@@ -119,11 +145,11 @@ class ResidualLSTM(nn.Module):
         )
 
     def _starts(self, windows: Sequence[Tensor]) -> Tensor:
-        """The states with which each window of a signal is read.
+        """Find the states with which each window of a signal is read.
 
         The forward direction starts a window where it ended the one before, the
         backward direction where it ended the one after. From states at rest, all
-        windows are read abreast again and again until no state changes: then they are
+        windows are read together again and again until no state changes: then they are
         those of one pass over the signal. An LSTM forgets, so that two passes are
         usual; after as many passes as there are windows it is certain.
 
@@ -181,6 +207,3 @@ class ResidualLSTM(nn.Module):
         for x, item, length in zip(outputs, items, lengths):
             x.view(length, self.directions, width).add_(item[:, None])
         return outputs, ends
-
-
-KINDS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")

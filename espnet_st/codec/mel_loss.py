@@ -46,7 +46,7 @@ class MelLoss(nn.Module):
             )
 
     def spectrogram(self, wav: Tensor, size: int) -> Tensor:
-        """Mel spectrogram (B, T, bands) of waveforms (B, 1, N), normalised STFT."""
+        """Compute mel spectrograms (B, T, bands), normalised STFT, of (B, 1, N)."""
         window = getattr(self, f"window{size}")
         window = window / window.square().sum().sqrt()
         magnitude = stft_magnitude(wav[:, 0].float(), window, size // 4)
@@ -54,7 +54,7 @@ class MelLoss(nn.Module):
         return mel.clamp_min(1e-4).log10() if self.log else mel
 
     def forward(self, real: Tensor, fake: Tensor) -> Tensor:
-        """Mean over scales; waveforms (B, 1, N), N at least the longest window.
+        """Average over scales; waveforms (B, 1, N), N at least the longest window.
 
         The L2 norm is over the bands of a frame, divided by the root of their number.
         """
@@ -111,7 +111,7 @@ class LogMelLoss(nn.Module):
             )
 
     def spectrogram(self, wav: Tensor, size: int, hop: int) -> Tensor:
-        """Log-mel spectrogram (B, T, n_mels) of waveforms (B, 1, N)."""
+        """Compute log-mel spectrograms (B, T, n_mels) of waveforms (B, 1, N)."""
         edge = (size - hop) // 2
         padded = pad(wav.float(), (edge, edge), "reflect")[:, 0]
         magnitude = stft_magnitude(padded, getattr(self, f"window{size}"), hop)
@@ -119,7 +119,7 @@ class LogMelLoss(nn.Module):
         return mel.clamp_min(1e-5).log()
 
     def forward(self, real: Tensor, fake: Tensor) -> Tensor:
-        """Weighted sum over sizes; waveforms (B, 1, N), N above half a window."""
+        """Sum over sizes, weighted; waveforms (B, 1, N), N above half a window."""
         with torch.autocast(fake.device.type, enabled=False):
             losses = [
                 weight

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import embedding, mse_loss
 
-from espnet_st.codec.codebook import Codebook, all_finite, nearest
+from espnet_st.codec.codebook import Codebook, nearest
+from espnet_st.distributed import all_finite
 
 COLLAPSED = 0.05
 """A layer has collapsed when its perplexity is below this share of its entries."""
@@ -19,7 +20,7 @@ CHECK_EVERY = 100
 
 
 class Quantized(NamedTuple):
-    """What one pass through the quantizer gives.
+    """The outcome of one pass through the quantizer.
 
     Attributes:
         sum: Sum of the layers' outputs (B, D, T), straight-through to the input.
@@ -68,7 +69,6 @@ class ResidualVectorQuantizer(nn.Module):
             )
         self.n_q = n_q
         self.codebook_size = codebook_size
-        self.dead_code_threshold = dead_code_threshold
         self.quantizer_dropout = quantizer_dropout
         self.layers = nn.ModuleList(
             Codebook(
@@ -106,7 +106,7 @@ class ResidualVectorQuantizer(nn.Module):
             codes.append(index.reshape(batch, -1))
 
         def straight_through(output: Tensor) -> Tensor:
-            """Back to (B, D, T), with the gradient of the input."""
+            """Shape it back to (B, D, T), with the gradient of the input."""
             output = rows + (output - rows).detach()
             return output.reshape(batch, -1, dimension).transpose(1, 2).to(latent.dtype)
 
@@ -118,7 +118,7 @@ class ResidualVectorQuantizer(nn.Module):
         )
 
     def _kept_layers(self, batch: int, rows: Tensor) -> Tensor | None:
-        """Layers that each row's sum has (B * T, 1), or None for all."""
+        """Draw how many layers each row's sum has (B * T, 1), or None for all."""
         if not (self.training and self.quantizer_dropout):
             return None
         kept = torch.randint(1, self.n_q + 1, (batch,), device=rows.device)
@@ -127,7 +127,7 @@ class ResidualVectorQuantizer(nn.Module):
         return kept.repeat_interleave(len(rows) // batch)[:, None]
 
     def encode(self, latent: Tensor) -> Tensor:
-        """Codes (n_q, B, T) of latent frames (B, D, T)."""
+        """Encode latent frames (B, D, T) into codes (n_q, B, T)."""
         batch, dimension, _ = latent.shape
         residual = latent.transpose(1, 2).reshape(-1, dimension)
         codes = []
@@ -138,7 +138,7 @@ class ResidualVectorQuantizer(nn.Module):
         return torch.stack(codes)
 
     def codes_to_vectors(self, codes: Tensor, start: int = 0) -> Tensor:
-        """Entries that codes stand for.
+        """Look up the entries that codes stand for.
 
         Args:
             codes: (k, B, T), of layers start, ..., start + k - 1.
@@ -159,7 +159,9 @@ class ResidualVectorQuantizer(nn.Module):
         )
 
     def vectors_to_codes(self, vectors: Tensor, start: int = 0) -> Tensor:
-        """Nearest entries of each layer's own vectors, back from `codes_to_vectors`.
+        """Find the nearest entries of each layer's own vectors.
+
+        The way back from `codes_to_vectors`.
 
         Args:
             vectors: (k, B, D, T), of layers start, ..., start + k - 1.
@@ -186,16 +188,18 @@ class ResidualVectorQuantizer(nn.Module):
         return list(self.layers)[start : start + count]
 
     def usage(self) -> dict[str, Tensor]:
-        """Use of each layer's entries, from the running counts.
+        """Measure the use of each layer's entries, from the running counts.
 
         Returns:
-            For layer i of 1 to n_q scalars `usage_rvq{i}`, the share of entries that
-            are alive, `perplexity_rvq{i}` and `dead_codes_rvq{i}`.
+            For layer i of 1 to n_q scalars `dead_codes_rvq{i}`, the number of entries
+            that would be replaced, `usage_rvq{i}`, the share of the others, and
+            `perplexity_rvq{i}`.
         """
         counts = torch.stack([codebook.counts for codebook in self.layers])
         share = counts / counts.sum(1, keepdim=True).clamp_min(1e-9)
         perplexity = (-(share * share.clamp_min(1e-9).log()).sum(1)).exp()
-        dead = (counts <= self.dead_code_threshold).sum(1).float()
+        dead = torch.stack([codebook.is_dead().sum() for codebook in self.layers])
+        dead = dead.float()
         report = {}
         for index in range(self.n_q):
             report[f"usage_rvq{index + 1}"] = 1 - dead[index] / self.codebook_size

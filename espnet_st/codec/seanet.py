@@ -7,12 +7,12 @@ from math import prod
 
 from torch import Tensor, nn
 
-from espnet_st.codec.chunks import Flow
+from espnet_st.codec.chunks import Chunk, FrameLayer, Layer, StreamLayer, StreamState
 from espnet_st.codec.layers import Conv1d, ConvTranspose1d, activation, pointwise_sum
 from espnet_st.codec.lstm import ResidualLSTM
 
 
-class ResidualBlock(nn.Module):
+class ResidualBlock(nn.Module, StreamLayer):
     """Two convolutions of kernels (k, 1) beside a 1x1 convolution.
 
     Args:
@@ -36,14 +36,19 @@ class ResidualBlock(nn.Module):
         self.conv2 = Conv1d(hidden, channels, 1)
         self.shortcut = Conv1d(channels, channels, 1)
 
-    def forward(self, x: Tensor, flow: Flow | None = None) -> Tensor:
-        """(B, C, T) to (B, C, T)."""
-        if flow is None:
-            hidden = self.act2(self.conv1(self.act1(x)))
-            return self.shortcut(x) + self.conv2(hidden)
+    def forward(self, x: Tensor) -> Tensor:
+        """Turn whole signals (B, C, T) into (B, C, T)."""
+        hidden = self.act2(self.conv1(self.act1(x)))
+        return self.shortcut(x) + self.conv2(hidden)
+
+    def step(self, chunk: Chunk, state: StreamState) -> Chunk:
+        """Turn the next chunk into output; see `StreamLayer.step`."""
+        return self.conv1.padding.step(chunk, state).map(self._of_padded)
+
+    def _of_padded(self, padded: Tensor) -> Tensor:
+        """Compute the output of a chunk that has the padding of `conv1`."""
         # Zeros and mirror images stay what they are in an activation.
-        padded = self.conv1.padding(x, flow)
-        hidden = self.act2(self.conv1.of_piece(self.act1(padded)))
+        hidden = self.act2(self.conv1.convolve_padded(self.act1(padded)))
         middle = self.conv1.padding.middle(padded, hidden.shape[-1])
         return pointwise_sum(self.shortcut, middle, self.conv2, hidden)
 
@@ -56,22 +61,22 @@ def residual_blocks(
     act: str,
     causal: bool,
 ) -> list[ResidualBlock]:
-    """Blocks of which number j, from 0, has the dilation `dilation_base ** j`."""
+    """Make `count` blocks; block j, from 0, has the dilation `dilation_base ** j`."""
     return [
         ResidualBlock(channels, kernel_size, dilation_base**j, act, causal)
         for j in range(count)
     ]
 
 
-class Activation(nn.Module):
-    """An activation among layers that take pieces; it changes its input."""
+class Activation(nn.Module, FrameLayer):
+    """An activation between layers, which overwrites its input."""
 
     def __init__(self, name: str, channels: int):
         super().__init__()
         self.act = activation(name, channels, inplace=True)
 
-    def forward(self, x: Tensor, flow: Flow | None = None) -> Tensor:
-        """(B, C, T) to (B, C, T)."""
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply it to (B, C, T)."""
         return self.act(x)
 
 
@@ -82,15 +87,15 @@ class Stack(nn.Module):
         super().__init__()
         self.layers = nn.ModuleList(layers)
 
-    def forward(self, x: Tensor, flow: Flow | None = None) -> Tensor:
-        """Run all layers."""
+    def forward(self, x: Tensor) -> Tensor:
+        """Run whole signals (B, C, T) through all layers."""
         for layer in self.layers:
-            x = layer(x, flow)
+            x = layer(x)
         return x
 
 
 class SEANetEncoder(nn.Module):
-    """Waveform to latent frames.
+    """Encoder of waveforms into latent frames.
 
     Args:
         dimension: Channels of a latent frame, D.
@@ -107,6 +112,8 @@ class SEANetEncoder(nn.Module):
         causal: Whether no convolution looks ahead; with a one-way LSTM a frame then
             depends on no later sample than its own, and the encoder can stream.
     """
+
+    half_precision = True
 
     def __init__(
         self,
@@ -149,17 +156,19 @@ class SEANetEncoder(nn.Module):
         self.stack = Stack(layers)
 
     @property
-    def layers(self) -> Sequence[nn.Module]:
-        """What `pieces.run` takes."""
-        return self.stack.layers
+    def layers(self) -> Sequence[Layer]:
+        """Layers for `chunks.run_layers`."""
+        return list(self.stack.layers)
 
-    def forward(self, wav: Tensor, flow: Flow | None = None) -> Tensor:
-        """Latent frames (B, D, ceil(N / hop_length)) of waveforms (B, 1, N)."""
-        return self.stack(wav, flow)
+    def forward(self, wav: Tensor) -> Tensor:
+        """Encode waveforms (B, 1, N) into frames (B, D, ceil(N / hop_length))."""
+        return self.stack(wav)
 
 
 class SEANetDecoder(nn.Module):
-    """Latent frames to waveform; mirrors the encoder, with a one-way LSTM.
+    """Decoder of latent frames into waveforms: the encoder's mirror image.
+
+    Its LSTM reads one way.
 
     Args:
         dimension: Channels of a latent frame, D.
@@ -174,6 +183,8 @@ class SEANetDecoder(nn.Module):
         causal: Whether no sample depends on a later frame than its own; the decoder
             can stream then.
     """
+
+    half_precision = True
 
     def __init__(
         self,
@@ -214,10 +225,10 @@ class SEANetDecoder(nn.Module):
         self.stack = Stack(layers)
 
     @property
-    def layers(self) -> Sequence[nn.Module]:
-        """What `pieces.run` takes."""
-        return self.stack.layers
+    def layers(self) -> Sequence[Layer]:
+        """Layers for `chunks.run_layers`."""
+        return list(self.stack.layers)
 
-    def forward(self, latent: Tensor, flow: Flow | None = None) -> Tensor:
-        """Waveforms (B, 1, T * hop_length) of latent frames (B, D, T)."""
-        return self.stack(latent, flow)
+    def forward(self, latent: Tensor) -> Tensor:
+        """Decode latent frames (B, D, T) into waveforms (B, 1, T * hop_length)."""
+        return self.stack(latent)

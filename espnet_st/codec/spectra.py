@@ -16,7 +16,7 @@ from torch.nn.functional import pad
 
 
 def stft_magnitude(wav: Tensor, window: Tensor, hop_length: int) -> Tensor:
-    """Magnitudes (B, T, n_fft // 2 + 1) of the windowed frames of waveforms (B, N).
+    """Compute magnitudes (B, T, n_fft // 2 + 1) of waveforms' windowed frames.
 
     Where a magnitude is zero, its gradient is too.
 
@@ -29,7 +29,7 @@ def stft_magnitude(wav: Tensor, window: Tensor, hop_length: int) -> Tensor:
 
 
 def polar_spectrum(log_magnitude: Tensor, phase: Tensor) -> Tensor:
-    """Complex numbers of the natural logarithm of their magnitude, and their phase."""
+    """Make complex numbers from the logarithm of their magnitude, and their phase."""
     return _LogPolar.apply(log_magnitude, phase)
 
 
@@ -74,7 +74,7 @@ class _LogPolar(torch.autograd.Function):
 
 
 def _overlap_add(frames: Tensor, hop_length: int, samples: int) -> Tensor:
-    """Sum of frames (B, T, n), each `hop_length` after the one before: (B, samples)."""
+    """Add up frames (B, T, n), each `hop_length` after the last: (B, samples)."""
     batch, count, size = frames.shape
     hops = -(-size // hop_length)
     out = frames.new_zeros(batch, count + hops - 1, hop_length)

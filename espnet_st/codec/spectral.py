@@ -1,23 +1,26 @@
 """A codec at the frame rate: log-mel encoder and inverse-STFT decoder.
 
-Everything runs at 50 frames per second instead of 16 kHz, which a CPU can train.
+The networks run once per frame instead of once per sample, which a CPU can train.
 The decoder follows Vocos (Siuzdak 2023, arXiv:2306.00814): ConvNeXt blocks and a
 head that gives magnitude and phase.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import fold
 from torchaudio.functional import melscale_fbanks
 
-from espnet_st.codec.chunks import Flow, Layer, Padding, Trim
+from espnet_st.codec.chunks import Chunk, FrameLayer, Layer, StreamLayer, StreamState
 from espnet_st.codec.lstm import ResidualLSTM
+from espnet_st.codec.padding import Padding, Trim
 from espnet_st.codec.spectra import polar_spectrum
 
 
-class FrameConv(nn.Conv1d):
+class FrameConv(nn.Conv1d, StreamLayer):
     """A convolution over frames with zeros at the ends; T frames stay T.
 
     Args:
@@ -34,18 +37,22 @@ class FrameConv(nn.Conv1d):
         edge = kernel_size // 2
         self.around = Padding(kernel_size, 1, edge, edge, reflect=False)
 
-    def forward(self, x: Tensor, flow: Flow | None = None) -> Tensor:
-        """(B, in_channels, T) to (B, out_channels, T)."""
-        return self.of_padded(self.around(x, flow))
+    def forward(self, x: Tensor) -> Tensor:
+        """Convolve whole signals (B, in_channels, T) into (B, out_channels, T)."""
+        return self.convolve_padded(self.around(x))
 
-    def of_padded(self, x: Tensor) -> Tensor:
+    def step(self, chunk: Chunk, state: StreamState) -> Chunk:
+        """Convolve the next chunk; see `StreamLayer.step`."""
+        return self.around.step(chunk, state).map(self.convolve_padded)
+
+    def convolve_padded(self, x: Tensor) -> Tensor:
         """Convolve what has its padding."""
         if x.shape[-1] == 0:
             return x.new_zeros(x.shape[0], self.out_channels, 0)
         return super().forward(x)
 
 
-class ConvNeXtBlock(nn.Module):
+class ConvNeXtBlock(nn.Module, StreamLayer):
     """Depthwise convolution, layer norm and a pointwise bottleneck, added to the input.
 
     Args:
@@ -62,16 +69,23 @@ class ConvNeXtBlock(nn.Module):
         self.narrow = nn.Linear(hidden, channels)
         self.scale = nn.Parameter(torch.full((channels,), scale))
 
-    def forward(self, x: Tensor, flow: Flow | None = None) -> Tensor:
-        """(B, C, T) to (B, C, T)."""
-        padded = self.depthwise.around(x, flow)
-        hidden = self.depthwise.of_padded(padded).transpose(1, 2)  # (B, T, C)
+    def forward(self, x: Tensor) -> Tensor:
+        """Turn whole signals (B, C, T) into (B, C, T)."""
+        return self._of_padded(self.depthwise.around(x))
+
+    def step(self, chunk: Chunk, state: StreamState) -> Chunk:
+        """Turn the next chunk into output; see `StreamLayer.step`."""
+        return self.depthwise.around.step(chunk, state).map(self._of_padded)
+
+    def _of_padded(self, padded: Tensor) -> Tensor:
+        """Compute the output of what has the padding of the convolution."""
+        hidden = self.depthwise.convolve_padded(padded).transpose(1, 2)  # (B, T, C)
         hidden = self.narrow(nn.functional.gelu(self.wide(self.norm(hidden))))
         middle = self.depthwise.around.middle(padded, hidden.shape[1])
         return middle + (self.scale * hidden).transpose(1, 2)
 
 
-class Backbone(nn.Module):
+class ConvNeXt(nn.Module, StreamLayer):
     """A convolution into `channels`, layer norm, and ConvNeXt blocks.
 
     Args:
@@ -89,17 +103,139 @@ class Backbone(nn.Module):
             ConvNeXtBlock(channels, hidden, 1 / n_blocks) for _ in range(n_blocks)
         )
 
-    def forward(self, x: Tensor, flow: Flow | None = None) -> Tensor:
-        """(B, in_channels, T) to (B, channels, T)."""
-        x = self.embed(x, flow)
-        x = self.norm(x.transpose(1, 2)).transpose(1, 2)
+    def forward(self, x: Tensor) -> Tensor:
+        """Turn whole signals (B, in_channels, T) into (B, channels, T)."""
+        x = self._normalize(self.embed(x))
         for block in self.blocks:
-            x = block(x, flow)
+            x = block(x)
         return x
+
+    def step(self, chunk: Chunk, state: StreamState) -> Chunk:
+        """Turn the next chunk into output; see `StreamLayer.step`."""
+        chunk = self.embed.step(chunk, state).map(self._normalize)
+        for block in self.blocks:
+            chunk = block.step(chunk, state)
+        return chunk
+
+    def _normalize(self, x: Tensor) -> Tensor:
+        """Normalize the channels of each frame (B, C, T)."""
+        return self.norm(x.transpose(1, 2)).transpose(1, 2)
+
+
+class LogMel(nn.Module, StreamLayer):
+    """Log-mel spectrogram, a frame for each `hop_length` samples.
+
+    Frame t is centred on the middle of samples [t * hop, (t + 1) * hop).
+
+    Args:
+        sample_rate: Hz.
+        hop_length: Samples per frame.
+        n_fft: Samples of the analysis window.
+        n_mels: Mel bands.
+    """
+
+    def __init__(self, sample_rate: int, hop_length: int, n_fft: int, n_mels: int):
+        super().__init__()
+        self.hop_length = hop_length
+        self.n_fft = n_fft
+        self.register_buffer("window", torch.hann_window(n_fft), persistent=False)
+        self.register_buffer(
+            "filters",
+            melscale_fbanks(n_fft // 2 + 1, 0.0, sample_rate / 2, n_mels, sample_rate),
+            persistent=False,
+        )
+        edges = n_fft - hop_length
+        left = edges // 2
+        self.around = Padding(n_fft, hop_length, left, edges - left, reflect=False)
+
+    def forward(self, wav: Tensor) -> Tensor:
+        """Analyse waveforms (B, 1, N) into (B, n_mels, ceil(N / hop_length))."""
+        return self._of_padded(self.around(wav))
+
+    def step(self, chunk: Chunk, state: StreamState) -> Chunk:
+        """Analyse the next chunk; see `StreamLayer.step`."""
+        return self.around.step(chunk, state).map(self._of_padded)
+
+    def _of_padded(self, wav: Tensor) -> Tensor:
+        """Analyse what has its padding, (B, 1, n)."""
+        wav = wav[:, 0]
+        if wav.shape[-1] == 0:
+            return wav.new_zeros(wav.shape[0], self.filters.shape[1], 0)
+        frames = wav.unfold(-1, self.n_fft, self.hop_length)
+        magnitude = torch.fft.rfft(frames * self.window).abs()  # (B, T, F)
+        return (magnitude @ self.filters).clamp_min(1e-3).log().transpose(1, 2)
+
+
+class OverlapAdd(nn.Module, StreamLayer):
+    """Sum of windowed frames, divided by the sum of their squared windows.
+
+    Args:
+        hop_length: Samples per frame.
+        n_fft: Samples of the window; a multiple of 2 * hop_length.
+    """
+
+    def __init__(self, hop_length: int, n_fft: int):
+        super().__init__()
+        self.hop_length = hop_length
+        self.n_fft = n_fft
+        self.register_buffer("window", torch.hann_window(n_fft), persistent=False)
+        others = n_fft // hop_length - 1  # frames before that reach into a hop
+        self.around = Padding(others + 1, 1, others, others, reflect=False)
+        self.around_weight = Padding(others + 1, 1, others, others, reflect=False)
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """Add frames (B, n_fft, T) up to waveforms (B, 1, T * hop_length)."""
+        weight = self._weight(frames)
+        wav = self._add_padded(self.around(frames), self.around_weight(weight))
+        return self._trim().step(Chunk(wav, is_last=True)).values
+
+    def step(self, chunk: Chunk, state: StreamState) -> Chunk:
+        """Add the next frames; see `StreamLayer.step`."""
+        weight = self.around_weight.step(chunk.map(self._weight), state).values
+        padded = self.around.step(chunk, state)
+        trim = state.get(self, self._trim)
+        if padded.values.shape[-1] == 0:
+            return padded.map(lambda x: x.new_zeros(len(x), 1, 0))
+        return trim.step(padded.map(lambda x: self._add_padded(x, weight)))
+
+    def _weight(self, frames: Tensor) -> Tensor:
+        """Square the window of each frame of (B, n_fft, T): (1, n_fft, T)."""
+        return self.window.square()[:, None].expand(1, -1, frames.shape[-1])
+
+    def _trim(self) -> Trim:
+        """Make what takes off the samples at the ends, where frames are missing."""
+        missing = self.n_fft - self.hop_length
+        return Trim(missing // 2, missing - missing // 2)
+
+    def _add_padded(self, frames: Tensor, weight: Tensor) -> Tensor:
+        """Add up frames that have their padding, and leave out samples at the ends."""
+        size = (frames.shape[-1] - 1) * self.hop_length + self.n_fft
+        cut = self.n_fft - self.hop_length  # samples at the ends that lack frames
+
+        def add(x: Tensor) -> Tensor:
+            out = fold(x, (1, size), (1, self.n_fft), stride=(1, self.hop_length))
+            return out[:, 0, :, cut : size - cut]
+
+        return add(frames) / add(weight).clamp_min(1e-6)
+
+
+class FrameFunction(FrameLayer):
+    """A function of frames, as a layer.
+
+    Args:
+        function: Turns frames (B, C, T) into as many frames.
+    """
+
+    def __init__(self, function: Callable[[Tensor], Tensor]):
+        self.function = function
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Apply the function to frames (B, C, T)."""
+        return self.function(x)
 
 
 class SpectralEncoder(nn.Module):
-    """Waveform to latent frames through a log-mel spectrogram; it looks ahead.
+    """Encoder of waveforms through a log-mel spectrogram; it looks ahead.
 
     Args:
         dimension: Channels of a latent frame, D.
@@ -114,6 +250,7 @@ class SpectralEncoder(nn.Module):
     """
 
     streams = False
+    half_precision = False
 
     def __init__(
         self,
@@ -129,51 +266,30 @@ class SpectralEncoder(nn.Module):
     ):
         super().__init__()
         self.hop_length = hop_length
-        self.n_fft = n_fft
-        self.register_buffer("window", torch.hann_window(n_fft), persistent=False)
-        self.register_buffer(
-            "filters",
-            melscale_fbanks(n_fft // 2 + 1, 0.0, sample_rate / 2, n_mels, sample_rate),
-            persistent=False,
-        )
-        self.backbone = Backbone(n_mels, channels, hidden, n_blocks)
+        self.log_mel = LogMel(sample_rate, hop_length, n_fft, n_mels)
+        self.backbone = ConvNeXt(n_mels, channels, hidden, n_blocks)
         self.lstm = None
         if lstm_layers:
             self.reduce = FrameConv(channels, channels // 2, 1)
             self.lstm = ResidualLSTM(channels // 2, lstm_layers, bidirectional=True)
         self.project = FrameConv(channels, dimension, 1)
-        edges = n_fft - hop_length
-        left = edges // 2
-        self.around = Padding(n_fft, hop_length, left, edges - left, reflect=False)
 
     @property
     def layers(self) -> list[Layer]:
-        """What `pieces.run` takes."""
+        """Layers for `chunks.run_layers`."""
         if self.lstm is None:
             return [self.log_mel, self.backbone, self.project]
         return [self.log_mel, self.backbone, self.reduce, self.lstm, self.project]
 
-    def log_mel(self, wav: Tensor, flow: Flow | None = None) -> Tensor:
-        """Log-mel frames (B, n_mels, ceil(N / hop)) of a waveform (B, 1, N).
-
-        Frame t is centred on the middle of samples [t * hop, (t + 1) * hop).
-        """
-        wav = self.around(wav, flow)[:, 0]
-        if wav.shape[-1] == 0:
-            return wav.new_zeros(wav.shape[0], self.filters.shape[1], 0)
-        frames = wav.unfold(-1, self.n_fft, self.hop_length)
-        magnitude = torch.fft.rfft(frames * self.window).abs()  # (B, T, F)
-        return (magnitude @ self.filters).clamp_min(1e-3).log().transpose(1, 2)
-
-    def forward(self, wav: Tensor, flow: Flow | None = None) -> Tensor:
+    def forward(self, wav: Tensor) -> Tensor:
         """Encode; arguments and result as `seanet.SEANetEncoder.forward`."""
         for layer in self.layers:
-            wav = layer(wav, flow)
+            wav = layer(wav)
         return wav
 
 
 class SpectralDecoder(nn.Module):
-    """Latent frames to waveform through an inverse STFT.
+    """Decoder of latent frames through an inverse STFT.
 
     Args:
         dimension: Channels of a latent frame, D.
@@ -186,6 +302,7 @@ class SpectralDecoder(nn.Module):
     """
 
     streams = False
+    half_precision = False
 
     def __init__(
         self,
@@ -209,52 +326,33 @@ class SpectralDecoder(nn.Module):
         self.lstm = None
         if lstm_layers:
             self.lstm = ResidualLSTM(dimension, lstm_layers, bidirectional=False)
-        self.backbone = Backbone(dimension, channels, hidden, n_blocks)
+        self.backbone = ConvNeXt(dimension, channels, hidden, n_blocks)
         self.norm = nn.LayerNorm(channels)
         self.head = nn.Linear(channels, n_fft + 2)
-        others = n_fft // hop_length - 1  # frames before that reach into a hop
-        self.around = Padding(others + 1, 1, others, others, reflect=False)
-        self.around_weight = Padding(others + 1, 1, others, others, reflect=False)
+        self.overlap_add = OverlapAdd(hop_length, n_fft)
 
     @property
     def layers(self) -> list[Layer]:
-        """What `pieces.run` takes."""
-        before = [] if self.lstm is None else [self.lstm]
-        return [*before, self.backbone, self.frames, self.overlap_add]
+        """Layers for `chunks.run_layers`."""
+        before: list[Layer] = [] if self.lstm is None else [self.lstm]
+        frames = FrameFunction(self.make_frames)
+        return [*before, self.backbone, frames, self.overlap_add]
 
-    def forward(self, latent: Tensor, flow: Flow | None = None) -> Tensor:
+    def forward(self, latent: Tensor) -> Tensor:
         """Decode; arguments and result as `seanet.SEANetDecoder.forward`."""
         for layer in self.layers:
-            latent = layer(latent, flow)
+            latent = layer(latent)
         return latent
 
-    def frames(self, hidden: Tensor, flow: Flow | None = None) -> Tensor:
-        """Windowed frames (B, n_fft, T) of the backbone's output (B, channels, T)."""
+    def make_frames(self, hidden: Tensor) -> Tensor:
+        """Turn the backbone's output (B, channels, T) into windowed frames.
+
+        Returns:
+            (B, n_fft, T).
+        """
         if hidden.shape[-1] == 0:
             return hidden.new_zeros(hidden.shape[0], self.n_fft, 0)
         hidden = self.norm(hidden.transpose(1, 2))
         log_magnitude, phase = self.head(hidden).float().chunk(2, dim=-1)
         spectrum = polar_spectrum(log_magnitude.clamp_max(6), phase)  # (B, T, F)
         return (torch.fft.irfft(spectrum) * self.window).transpose(1, 2)
-
-    def overlap_add(self, frames: Tensor, flow: Flow | None = None) -> Tensor:
-        """Windowed frames (B, n_fft, T) to a waveform (B, 1, T * hop_length).
-
-        Divides by the sum of squared windows of the frames that the signal has.
-        """
-        weight = self.window.square()[:, None].expand(1, -1, frames.shape[-1])
-        frames, weight = self.around(frames, flow), self.around_weight(weight, flow)
-        if frames.shape[-1] == 0:
-            return frames.new_zeros(len(frames), 1, 0)
-        size = (frames.shape[-1] - 1) * self.hop_length + self.n_fft
-        cut = self.n_fft - self.hop_length  # samples at the ends that lack frames
-
-        def add(x: Tensor) -> Tensor:
-            out = fold(x, (1, size), (1, self.n_fft), stride=(1, self.hop_length))
-            return out[:, 0, :, cut : size - cut]
-
-        wav = add(frames) / add(weight).clamp_min(1e-6)
-        trim = Trim(cut // 2, cut - cut // 2)
-        if flow is None:
-            return trim(wav, last=True)
-        return flow.state(self, lambda: trim)(wav, flow.last)

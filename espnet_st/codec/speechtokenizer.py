@@ -16,12 +16,12 @@ from espnet_st.codec.generator import Generator
 from espnet_st.codec.losses import choose_losses, time_loss
 from espnet_st.codec.mel_loss import LogMelLoss, MelLoss
 from espnet_st.codec.quantizer import Quantized
-from espnet_st.config import build_part
+from espnet_st.config import build_part, call_with_conf
 
 
 @contextmanager
 def frozen(module: nn.Module) -> Iterator[None]:
-    """No gradients for a module's parameters; its input still gets its own."""
+    """Keep gradients from a module's parameters; its input still gets its own."""
     parameters = [p for p in module.parameters() if p.requires_grad]
     for parameter in parameters:
         parameter.requires_grad_(False)
@@ -39,9 +39,9 @@ class SpeechTokenizer(AbsGANCodec):
         sample_rate: Hz.
         dimension: Channels of a latent frame, D.
         semantic_dimension: Width of the teacher's features (or number of its units).
-        encoder: `seanet` or `spectral`.
+        encoder: One of `registry.ENCODERS`.
         encoder_conf: Options of the encoder.
-        decoder: `seanet` or `spectral`.
+        decoder: One of `registry.DECODERS`.
         decoder_conf: Options of the decoder.
         quantizer_conf: Options of `quantizer.ResidualVectorQuantizer`.
         discriminator_conf: Options of `discriminators.Discriminators`.
@@ -49,7 +49,7 @@ class SpeechTokenizer(AbsGANCodec):
         mel_loss_conf: Options of `mel_loss.MelLoss` or `mel_loss.LogMelLoss`.
         loss_conf: Arguments of `losses.choose_losses`: the forms of L_D and L_g, of
             L_feat and of L_w.
-        teacher_conf: Arguments of `teachers.build_teacher`: `name`, `layer`, ...
+        teacher_conf: Arguments of `teacher.build_teacher`: `name`, `layer`, ...
         distill_conf: Options of `distillation.Distillation`: `axis`, `lambda_l1`.
         adversarial_start: Training steps before the discriminators take part.
         adversarial_samples: Samples of each item, at a random place, that they see;
@@ -102,20 +102,17 @@ class SpeechTokenizer(AbsGANCodec):
             decoder_conf=decoder_conf,
             quantizer_conf=quantizer_conf,
         )
-        self.discriminator = build_part(
-            "discriminator",
-            {"all": Discriminators},
-            "all",
-            discriminator_conf,
+        self.discriminator = call_with_conf(
+            "discriminator", Discriminators, discriminator_conf
         )
         self.mel_loss = build_part(
             "mel_loss",
             {"paper": MelLoss, "release": LogMelLoss},
             mel_loss,
             mel_loss_conf,
-            sample_rate=sample_rate,
+            {"sample_rate": sample_rate},
         )
-        self.losses = build_part("loss", {"all": choose_losses}, "all", loss_conf)
+        self.losses = call_with_conf("loss", choose_losses, loss_conf)
         self.lambda_time = lambda_time
         self.lambda_mel = lambda_mel
         self.lambda_adv = lambda_adv
@@ -125,19 +122,20 @@ class SpeechTokenizer(AbsGANCodec):
         self.adversarial_start = adversarial_start
         self.adversarial_samples = adversarial_samples
         self.register_buffer("steps", torch.zeros((), dtype=torch.long))
-        self.distillation = build_part(
+        self.distillation = call_with_conf(
             "distill",
-            {"distillation": Distillation},
-            "distillation",
+            Distillation,
             distill_conf,
-            sample_rate=sample_rate,
-            hop_length=self.generator.hop_length,
-            teacher_conf=teacher_conf,
+            {
+                "sample_rate": sample_rate,
+                "hop_length": self.generator.hop_length,
+                "teacher_conf": teacher_conf,
+            },
         )
         self._cache: tuple[Tensor, Quantized] | None = None
 
     def meta_info(self) -> dict[str, Any]:
-        """Facts that ESPnet's tools ask of a codec."""
+        """Tell ESPnet's tools what they ask of a codec."""
         return {
             "fs": self.generator.sample_rate,
             "num_streams": self.generator.n_q,
@@ -153,7 +151,7 @@ class SpeechTokenizer(AbsGANCodec):
         teacher_rows: Tensor | None = None,
         **kwargs: Any,
     ) -> dict[str, Any]:
-        """One turn of ESPnet's `GANTrainer`.
+        """Take one turn of ESPnet's `GANTrainer`.
 
         Args:
             audio: Waveforms (B, N).
@@ -167,8 +165,8 @@ class SpeechTokenizer(AbsGANCodec):
             `loss`, `stats`, `weight` and `optim_idx` (0 generator, 1 discriminator).
         """
         if forward_generator:
-            known = {"lengths": audio_lengths, "rows": teacher_rows}
-            loss, stats = self._generator_turn(audio.unsqueeze(1), known)
+            extras = {"lengths": audio_lengths, "rows": teacher_rows}
+            loss, stats = self._generator_turn(audio.unsqueeze(1), extras)
         else:
             loss, stats = self._discriminator_turn(audio.unsqueeze(1))
         stats = {key: value.detach() for key, value in stats.items()}
@@ -208,7 +206,7 @@ class SpeechTokenizer(AbsGANCodec):
         return slice(start, start + size)
 
     def _generator_turn(
-        self, wav: Tensor, known: Mapping[str, Tensor | None]
+        self, wav: Tensor, extras: Mapping[str, Tensor | None]
     ) -> tuple[Tensor, dict[str, Tensor]]:
         fake, quantized = self._generator_output(wav)
         terms = {
@@ -230,7 +228,7 @@ class SpeechTokenizer(AbsGANCodec):
         stats = {}
         if self.lambda_distill > 0:
             distill_loss, agreement = self.distillation(
-                self.generator.projection, quantized.first, wav[:, 0], **known
+                self.generator.projection, quantized.first, wav[:, 0], **extras
             )
             terms["distill_loss"] = self.lambda_distill * distill_loss
             stats["distill_agreement"] = agreement
@@ -255,9 +253,9 @@ class SpeechTokenizer(AbsGANCodec):
         return loss, {"discriminator_loss": loss}
 
     def encode(self, x: Tensor, **kwargs: Any) -> Tensor:
-        """Codes (n_q, B, T) of waveforms (B, 1, N)."""
+        """Encode waveforms (B, 1, N) into codes (n_q, B, T)."""
         return self.generator.encode(x)
 
     def decode(self, x: Tensor, **kwargs: Any) -> Tensor:
-        """Waveforms (B, 1, N) of codes (k, B, T)."""
+        """Decode codes (k, B, T) into waveforms (B, 1, N)."""
         return self.generator.decode(x)

@@ -11,10 +11,14 @@ import numpy as np
 import torch
 
 from espnet_st.checkpoints.loading import GENERATOR, load_codec, load_strictly
-from espnet_st.codec.chunks import Flow, Tick, cut, join
+from espnet_st.codec.chunks import (
+    ChunkBatch,
+    StreamState,
+    join_chunks,
+    split_signals,
+)
 from espnet_st.codec.generator import Generator
 from espnet_st.codec.layers import fold_weight_norm
-from espnet_st.codec.seanet import SEANetDecoder, SEANetEncoder
 from espnet_st.codes import check_codes, one_utterance
 from espnet_st.data.audio import prepare_audio
 from espnet_st.inference.streaming import CodecStream
@@ -22,11 +26,11 @@ from espnet_st.kernels.processor import usable_dtype
 
 DTYPES = ("float32", "bfloat16", "auto")
 """What a codec can be asked to compute in."""
-PIECE = 100
+CHUNK_FRAMES = 100
 """Frames of a signal that are in work at once; bounds the memory."""
-ABREAST = 128
+MAX_SIGNALS = 128
 """Signals that run together."""
-ABREAST_FRAMES = 30000
+MAX_FRAMES = 30000
 """Frames that they have together, about, unless one has more."""
 
 
@@ -63,7 +67,7 @@ class AudioCoding:
             raise ValueError(f"dtype is {dtype!r}; expected one of {', '.join(DTYPES)}")
         parts = self.generator.encoder, self.generator.decoder
         for part in parts:
-            if not isinstance(part, (SEANetEncoder, SEANetDecoder)):
+            if not part.half_precision:
                 if dtype == "bfloat16":
                     raise ValueError(f"{type(part).__name__} runs in float32 only")
                 dtype = "float32"
@@ -75,7 +79,7 @@ class AudioCoding:
     def from_pretrained(
         cls, source: str | Path, device: str = "cpu", dtype: str = "float32"
     ) -> AudioCoding:
-        """The codec of an experiment directory, or of another source.
+        """Load the codec of an experiment directory, or of another source.
 
         Args:
             source: Also the directory of an official release, an archive made by
@@ -90,7 +94,7 @@ class AudioCoding:
 
     @property
     def sample_rate(self) -> int:
-        """Hz."""
+        """Sample rate in Hz."""
         return self.generator.sample_rate
 
     @property
@@ -121,7 +125,7 @@ class AudioCoding:
     def encode(
         self, wav: np.ndarray | torch.Tensor, sample_rate: int | None = None
     ) -> torch.Tensor:
-        """Codes (n_q, T) int64 of one waveform; see `encode_batch`."""
+        """Encode one waveform into codes (n_q, T) int64; see `encode_batch`."""
         return self.encode_batch([wav], sample_rate)[0]
 
     @torch.no_grad()
@@ -130,7 +134,7 @@ class AudioCoding:
         wavs: Sequence[np.ndarray | torch.Tensor],
         sample_rate: int | None = None,
     ) -> list[torch.Tensor]:
-        """Codes of several waveforms, the same as one by one.
+        """Encode several waveforms, with the same codes as one by one.
 
         Args:
             wavs: Each (N_i,), or with a second axis of channels, which are averaged.
@@ -145,17 +149,17 @@ class AudioCoding:
         """
         rate = sample_rate or self.sample_rate
         ready = [prepare_audio(wav, rate, self.sample_rate) for wav in wavs]
-        return self._abreast(self.generator.encode_ticks, ready, self.hop_length)
+        return self._run_batched(self.generator.encode_chunks, ready, self.hop_length)
 
     def decode(self, codes: torch.Tensor | np.ndarray, start: int = 0) -> torch.Tensor:
-        """Waveform (T * hop_length,) float32 of codes (k, T); see `decode_batch`."""
+        """Decode codes (k, T) into (T * hop_length,) float32; see `decode_batch`."""
         return self.decode_batch([codes], start)[0]
 
     @torch.no_grad()
     def decode_batch(
         self, codes: Sequence[torch.Tensor | np.ndarray], start: int = 0
     ) -> list[torch.Tensor]:
-        """Waveforms of several utterances, the same as one by one.
+        """Decode the codes of several utterances, with the same result as one by one.
 
         Args:
             codes: Each (k, T_i) or (k, 1, T_i), integers of any width: codes of layers
@@ -178,20 +182,20 @@ class AudioCoding:
                     f"codes have shape {tuple(one.shape)}; expected (k, T) with k at "
                     f"most {most} and T at least 1"
                 )
-        return self._abreast(
-            partial(self.generator.decode_ticks, start=start), codes, 1
+        return self._run_batched(
+            partial(self.generator.decode_chunks, start=start), codes, 1
         )
 
-    def _abreast(
+    def _run_batched(
         self,
-        ticks: Callable[[Iterator[Tick], Sequence[Flow]], Iterator[Tick]],
+        run: Callable[[ChunkBatch, Sequence[StreamState]], Iterator[ChunkBatch]],
         signals: Sequence[torch.Tensor],
         frame: int,
     ) -> list[torch.Tensor]:
-        """Run signals, those of like lengths together, in pieces of `PIECE` frames.
+        """Run signals chunk by chunk, those of similar lengths together.
 
         Args:
-            ticks: What to run.
+            run: Takes the next chunks of some signals.
             signals: Each (..., N_i).
             frame: Length of a frame in them.
         """
@@ -199,24 +203,24 @@ class AudioCoding:
         done: dict[int, torch.Tensor] = {}
         while order:
             chosen = [order.pop()]
-            room = ABREAST_FRAMES * frame - signals[chosen[0]].shape[-1]
-            while order and len(chosen) < ABREAST and room >= 0:
+            room = MAX_FRAMES * frame - signals[chosen[0]].shape[-1]
+            while order and len(chosen) < MAX_SIGNALS and room >= 0:
                 chosen.append(order.pop())
                 room -= signals[chosen[-1]].shape[-1]
-            flows = [Flow() for _ in chosen]
-            pieces = cut(
-                [signals[i].to(self.device) for i in chosen], PIECE * frame, flows
+            states = [StreamState() for _ in chosen]
+            batches = split_signals(
+                [signals[i].to(self.device) for i in chosen], CHUNK_FRAMES * frame
             )
             # A caller's autocast would change codes.
-            kind = torch.device(self.device).type
-            with torch.inference_mode(), torch.autocast(kind, enabled=False):
-                parts = list(ticks(pieces, flows))
+            off = torch.autocast(torch.device(self.device).type, enabled=False)
+            with torch.inference_mode(), off:
+                results = [out for batch in batches for out in run(batch, states)]
             # Joined outside of that mode they are ordinary tensors, fit for training.
-            done |= zip(chosen, join(parts))
+            done |= zip(chosen, join_chunks(results))
         return [done[i].cpu() for i in range(len(signals))]
 
     def stream(self) -> CodecStream:
-        """Encode and decode a signal while it comes.
+        """Start to encode and decode a signal while it comes.
 
         Raises:
             ValueError: If the model looks ahead.
@@ -224,7 +228,7 @@ class AudioCoding:
         return CodecStream(self.generator, self.device)
 
     def quantized(self, codes: torch.Tensor | np.ndarray) -> torch.Tensor:
-        """Each layer's vectors (k, T, D) for codes (k, T)."""
+        """Look up each layer's vectors (k, T, D) for codes (k, T)."""
         codes = one_utterance(codes)
         check_codes(codes, self.codebook_size)
         codes = codes[:, None].to(self.device)
@@ -234,12 +238,15 @@ class AudioCoding:
     def __call__(
         self, audio: np.ndarray | torch.Tensor, encode_only: bool = False
     ) -> dict[str, Any]:
-        """ESPnet's form: `codes` (n_q, 1, T), and `resyn_audio` (N,) unless encoding.
+        """Encode and resynthesize, in the form of ESPnet's `AudioCoding`.
 
         Args:
             audio: (N,) at the model's rate, or with a second axis of channels, which
                 are averaged.
             encode_only: Whether to leave out the resynthesis.
+
+        Returns:
+            `codes` (n_q, 1, T), and `resyn_audio` (N,) unless left out.
         """
         with torch.no_grad():
             wav = prepare_audio(audio, self.sample_rate, self.sample_rate)

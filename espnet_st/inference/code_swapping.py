@@ -5,15 +5,17 @@ from __future__ import annotations
 import re
 
 import torch
+from torch import Tensor
 
 
 def parse_layers(text: str, n_q: int) -> int:
-    """The last reference layer k of "2-k" or "2".
+    """Parse "2-k" or "2", and give the last layer k that the reference gives.
 
     Layers are counted from 1 as in the paper; the first is always the source's.
 
     Raises:
-        ValueError: another form, a first layer other than 2, or more than `n_q`.
+        ValueError: If the form is another, the first layer not 2, or the last one
+            above `n_q`.
     """
     match = re.fullmatch(r"(\d+)(?:[-:](\d+))?", text.strip())
     if match is None:
@@ -27,11 +29,11 @@ def parse_layers(text: str, n_q: int) -> int:
     return last
 
 
-def fit_length(codes: torch.Tensor, length: int) -> torch.Tensor:
+def fit_length(codes: Tensor, length: int) -> Tensor:
     """Cut codes (k, T), or repeat them from their start, to `length` frames.
 
     Raises:
-        ValueError: there is no frame to repeat.
+        ValueError: If there is no frame to repeat.
     """
     available = codes.shape[-1]
     if available == 0:
@@ -39,22 +41,20 @@ def fit_length(codes: torch.Tensor, length: int) -> torch.Tensor:
     return codes[..., torch.arange(length) % available]
 
 
-def convert(
-    source: torch.Tensor, reference: torch.Tensor, last_layer: int
-) -> torch.Tensor:
-    """Give the content of `source` the voice of `reference`.
+def swap_layers(source: Tensor, reference: Tensor, last_layer: int) -> Tensor:
+    """Replace acoustic layers of a source by those of a reference.
 
     Args:
-        source: (n_q, T) codes; layer 1, the semantic one, is kept.
-        reference: (n_q, T') codes; layers 2 to `last_layer` are taken, cut or
-            repeated to T frames.
-        last_layer: in [2, n_q], counted from 1.
+        source: Codes (n_q, T); layer 1, the semantic one, is kept.
+        reference: Codes (n_q, T'); layers 2 to `last_layer` are taken, cut or repeated
+            to T frames.
+        last_layer: In [2, n_q], counted from 1.
 
     Returns:
-        (last_layer, T) codes for a decoder that takes the first layers only.
+        Codes (last_layer, T), for a decoder that takes the first layers only.
 
     Raises:
-        ValueError: the two differ in layers, or `last_layer` is out of range.
+        ValueError: If the two differ in layers, or `last_layer` is out of range.
     """
     n_q = source.shape[0]
     if source.dim() != 2 or reference.dim() != 2 or reference.shape[0] != n_q:

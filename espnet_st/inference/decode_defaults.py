@@ -1,7 +1,7 @@
 """Decoding defaults that travel with a USLM: `decode.yaml` beside its `config.yaml`.
 
-The file holds options of `uslm.decoding.Options` except seeds; an option that it leaves
-out has the default of that class. As a command, makes it of a decoding configuration.
+The file holds options of `DecodingOptions` except seeds; an option that it leaves
+out has the default of that class.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The options of `tts_inference`, by ESPnet's names."""
+"""Decoding options as users give them: names, types, defaults, checks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from espnet2.utils.types import str2bool
 
-from espnet_st.uslm.decoding.synthesizer import Options
+from espnet_st.uslm.decoding.options import DecodingOptions
 
 DECODING = {
     "temperature": (float, "0 is greedy"),
@@ -24,10 +24,12 @@ DECODING = {
     "maxlenratio": (float, "most frames per token"),
     "ar_prompt": (str2bool, "whether the prompt goes to the AR model too"),
 }
-"""Type on the command line and meaning of `uslm.decoding.Options`."""
+"""Type on the command line and meaning of `uslm.decoding.DecodingOptions`."""
 
 DEFAULTS = {
-    field.name: field.default for field in fields(Options) if field.name in DECODING
+    field.name: field.default
+    for field in fields(DecodingOptions)
+    if field.name in DECODING
 }
 """Their values where neither the user nor the model gives others."""
 
@@ -55,6 +57,6 @@ def check_decoding(options: Mapping[str, Any], where: str | Path) -> None:
                 f"expected {kind.__name__}"
             )
     try:
-        Options(**options).check()
+        DecodingOptions(**options).check()
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from error

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from typing import TYPE_CHECKING
 
 from espnet_st.checkpoints.official_symbols import WORD
 
+if TYPE_CHECKING:
+    from phonemizer.backend import EspeakBackend
+    from phonemizer.separator import Separator
+
 
 @cache
-def _espeak():
+def _load_espeak() -> tuple[EspeakBackend, Separator]:
+    """Load espeak-ng, once."""
     from phonemizer.backend import EspeakBackend
     from phonemizer.separator import Separator
 
@@ -20,12 +26,13 @@ def _espeak():
 
 
 def phonemes(text: str) -> list[str]:
-    """Phonemes and punctuation of English text, words apart by `_`.
+    """Convert English text to phonemes and punctuation, with `_` between words.
 
-    espeak-ng's American English without stress; a phoneme is a token, and so is each
-    mark that is no letter. Source: 0nutation/USLM, `data/tokenizer.py`.
+    The phonemes are espeak-ng's of American English, without stress. A phoneme is a
+    token, and so is each mark that is no letter. Source: 0nutation/USLM,
+    `data/tokenizer.py`.
     """
-    backend, separator = _espeak()
-    said = backend.phonemize([text.strip()], separator=separator, strip=True)[0]
-    words = [re.findall(r"\w+|[^\w\s|]", word) for word in said.split(WORD)]
+    backend, separator = _load_espeak()
+    line = backend.phonemize([text.strip()], separator=separator, strip=True)[0]
+    words = [re.findall(r"\w+|[^\w\s|]", word) for word in line.split(WORD)]
     return [token for word in words for token in (WORD, *word)][1:]

@@ -1,12 +1,12 @@
-"""The batch job that turns codes into wav files; resumable, bad items named."""
+"""The batch job that decodes codes to wav files: resumable, batch by batch."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TypeVar
 
-import torch
+from torch import Tensor
 from tqdm import tqdm
 
 from espnet_st.codes import CodesReader
@@ -14,73 +14,89 @@ from espnet_st.data.audio import write_wav
 from espnet_st.data.batching import batches
 from espnet_st.data.corpus import Utterance
 from espnet_st.data.kaldi import file_of_key
+from espnet_st.inference.audio_coding import AudioCoding
 from espnet_st.inference.jobs import Job, Skipped, model_digest, tensor_digest
 
-if TYPE_CHECKING:
-    from espnet_st.inference.audio_coding import AudioCoding
+Value = TypeVar("Value")
+
+
+def decode_set(
+    codec: AudioCoding,
+    keys: Iterable[str],
+    codes_of: Callable[[str], Tensor],
+    output_dir: str | Path,
+    batch_size: int,
+    samples_of: Callable[[str], int | None] = lambda key: None,
+    frames_of: Callable[[str], int] | None = None,
+) -> None:
+    """Decode utterances into `output_dir/wav`, and index them in `wav.scp`.
+
+    The codes of a batch are computed, decoded and written before those of the next, so
+    that a killed job loses one batch at most. Files that are there already are not made
+    again.
+
+    Args:
+        codec: The codec of the codes.
+        keys: Keys of the utterances.
+        codes_of: Computes the codes (k, T) of an utterance, or raises ValueError.
+        output_dir: Where files go.
+        batch_size: Utterances at once.
+        samples_of: Gives the length to trim an utterance to, or None.
+        frames_of: Gives the frames of an utterance, or raises ValueError, for batches
+            of like lengths. It is called for all utterances first: pass it where
+            `codes_of` is slow, which is called by default.
+    """
+    output, skipped = Path(output_dir), Skipped()
+    paths = {key: file_of_key(output / "wav", key, ".wav") for key in keys}
+    frames_of = frames_of or (lambda key: codes_of(key).shape[-1])
+    missing = [key for key, path in paths.items() if not path.is_file()]
+    frames = _call_each(frames_of, missing, skipped)
+    progress = tqdm(
+        total=len(paths), initial=len(paths) - len(frames), desc=output.name, unit="utt"
+    )
+    with progress:
+        for batch in batches(list(frames), frames.__getitem__, batch_size):
+            codes = _call_each(codes_of, batch, skipped)
+            for key, wav in _decode_each(codec, codes, skipped).items():
+                write_wav(paths[key], wav[: samples_of(key)], codec.sample_rate)
+            progress.update(len(batch))
+    written = [key for key in sorted(paths) if key not in skipped.reasons]
+    output.mkdir(parents=True, exist_ok=True)
+    (output / "wav.scp").write_text(
+        "".join(f"{key} {paths[key]}\n" for key in written), encoding="utf-8"
+    )
+    skipped.finish(len(written))
+
+
+def _call_each(
+    function: Callable[[str], Value], keys: Sequence[str], skipped: Skipped
+) -> dict[str, Value]:
+    """Call a function for each key; note in `skipped` where it raises ValueError."""
+    values = {}
+    for key in keys:
+        try:
+            values[key] = function(key)
+        except ValueError as error:
+            skipped.add(key, error)
+    return values
 
 
 def _decode_each(
-    codec: AudioCoding, codes: dict[str, torch.Tensor], skipped: Skipped
-) -> dict[str, torch.Tensor]:
-    """Waveforms by key; if the batch fails, one by one, to find the bad item."""
+    codec: AudioCoding, codes: dict[str, Tensor], skipped: Skipped
+) -> dict[str, Tensor]:
+    """Decode a batch; if it fails, decode one by one, to find the bad utterance."""
+    if not codes:
+        return {}
     try:
         return dict(zip(codes, codec.decode_batch(list(codes.values())), strict=True))
     except ValueError as error:
         if len(codes) == 1:
             skipped.add(next(iter(codes)), error)
             return {}
-    wavs: dict[str, torch.Tensor] = {}
+    wavs: dict[str, Tensor] = {}
     for key, one in codes.items():
         wavs |= _decode_each(codec, {key: one}, skipped)
     return wavs
-
-
-def decode_set(
-    codec: AudioCoding,
-    keys: Iterable[str],
-    codes_of: Callable[[str], torch.Tensor],
-    output_dir: str | Path,
-    batch_size: int,
-    samples_of: Callable[[str], int | None] = lambda key: None,
-) -> None:
-    """Decode utterances into `output_dir/wav`, and index them in `wav.scp`.
-
-    What is there already is not made again.
-
-    Args:
-        codec: Decodes.
-        keys: Utterances.
-        codes_of: Gives an utterance's codes (k, T), or raises ValueError.
-        output_dir: Where files go.
-        batch_size: Utterances at once.
-        samples_of: Gives the length to trim an utterance to, or None.
-    """
-    output, skipped = Path(output_dir), Skipped()
-    paths = {key: file_of_key(output / "wav", key, ".wav") for key in keys}
-    codes: dict[str, torch.Tensor] = {}
-    for key, path in paths.items():
-        if path.is_file():
-            continue
-        try:
-            codes[key] = codes_of(key)
-        except ValueError as error:
-            skipped.add(key, error)
-    progress = tqdm(
-        total=len(paths), initial=len(paths) - len(codes), desc=output.name, unit="utt"
-    )
-    with progress:
-        for batch in batches(list(codes), lambda key: codes[key].shape[-1], batch_size):
-            wavs = _decode_each(codec, {key: codes[key] for key in batch}, skipped)
-            for key, wav in wavs.items():
-                write_wav(paths[key], wav[: samples_of(key)], codec.sample_rate)
-            progress.update(len(batch))
-    made = [key for key in sorted(paths) if key not in skipped.reasons]
-    output.mkdir(parents=True, exist_ok=True)
-    (output / "wav.scp").write_text(
-        "".join(f"{key} {paths[key]}\n" for key in made), encoding="utf-8"
-    )
-    skipped.finish(len(made))
 
 
 def resynthesize_set(
@@ -109,7 +125,7 @@ def resynthesize_set(
     known = originals or {}
     lengths: dict[str, int] = {}
 
-    def codes_of(key: str) -> torch.Tensor:
+    def codes_of(key: str) -> Tensor:
         if key in known:  # here, so that one that cannot be read is named
             lengths[key] = known[key].count_samples(codec.sample_rate)
         return reader[key][:layers]

@@ -11,14 +11,14 @@ PLACES = (
     r"\s+",
     r"(?s:.)",
 )
-"""Where to cut, the best places first: ends of sentences, commas, between words, and
-anywhere. What a pattern matches stays with what is before it."""
+"""Patterns of places to cut, the best first: ends of sentences, commas, between words,
+anywhere. A match stays with the text before it."""
 
 
 def split_text(
     text: str, limit: int, size: Callable[[str], int] = len, level: int = 0
 ) -> list[str]:
-    """Cut a text into parts of at most `limit`, as few as its best places allow.
+    """Cut a text at its best places into few parts of at most `limit`.
 
     Args:
         text: What to cut; one that is not longer than `limit` stays whole.

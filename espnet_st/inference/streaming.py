@@ -1,4 +1,4 @@
-"""Encoding and decoding a signal while it comes."""
+"""Encode and decode a signal while it comes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from espnet_st.codec.chunks import Flow, Tick
+from espnet_st.codec.chunks import Chunk, ChunkBatch, StreamState
 from espnet_st.codec.generator import Generator
 from espnet_st.codes import check_codes, one_utterance
 from espnet_st.data.audio import prepare_audio
@@ -17,7 +17,7 @@ from espnet_st.data.audio import prepare_audio
 class CodecStream:
     """One signal on its way through a causal codec; `AudioCoding.stream` makes it.
 
-    Codes and samples are those of the whole signal, however it is cut.
+    Codes and samples are those of the whole signal, whatever the chunks.
 
     Args:
         generator: The codec.
@@ -36,12 +36,12 @@ class CodecStream:
                     "false` in encoder_conf"
                 )
         self._generator, self._device = generator, device
-        self._encoder = _Line(generator.encode_ticks)
-        self._decoder = _Line(generator.decode_ticks)
+        self._encoder = _Signal()
+        self._decoder = _Signal()
 
     @property
     def latency_samples(self) -> int:
-        """Samples by which codes lag behind the signal, at most.
+        """Count the samples by which codes lag behind the signal, at most.
 
         A frame is encoded once its last sample has come, and decoded at once.
         """
@@ -49,15 +49,15 @@ class CodecStream:
 
     @property
     def latency(self) -> float:
-        """The same in seconds."""
+        """Seconds by which codes lag behind the signal, at most."""
         return self.latency_samples / self._generator.sample_rate
 
-    def encode(self, wav: np.ndarray | Tensor, last: bool = False) -> Tensor:
-        """The codes that the next samples complete.
+    def encode(self, wav: np.ndarray | Tensor, is_last: bool = False) -> Tensor:
+        """Encode the next samples into the codes that they complete.
 
         Args:
-            wav: (N,) at the model's rate; none are allowed if `last`.
-            last: Whether the signal ends here; this completes the last frame.
+            wav: (N,) at the model's rate; it may be empty if `is_last`.
+            is_last: Whether the signal ends here; this completes the last frame.
 
         Returns:
             (n_q, T) int64; T is 0 while a frame is not complete.
@@ -67,18 +67,19 @@ class CodecStream:
         """
         wav = torch.as_tensor(wav)
         if wav.dim() != 1:
-            raise ValueError(f"a piece of shape {tuple(wav.shape)}; expected (N,)")
-        if len(wav) or not last:
+            raise ValueError(f"a chunk of shape {tuple(wav.shape)}; expected (N,)")
+        if len(wav) or not is_last:
             rate = self._generator.sample_rate
             wav = prepare_audio(wav, rate, rate)
-        return self._encoder.push(wav.float().to(self._device), last).cpu()
+        chunk = Chunk(wav.float().to(self._device), is_last)
+        return self._encoder.push(self._generator.encode_chunks, chunk).cpu()
 
-    def decode(self, codes: Tensor | np.ndarray, last: bool = False) -> Tensor:
-        """The samples of the next frames.
+    def decode(self, codes: Tensor | np.ndarray, is_last: bool = False) -> Tensor:
+        """Decode the codes of the next frames.
 
         Args:
             codes: (k, T) of the first k layers, T from 0; always the same k.
-            last: Whether the signal ends here.
+            is_last: Whether the signal ends here.
 
         Returns:
             (T * hop_length,) float32.
@@ -88,29 +89,32 @@ class CodecStream:
         """
         codes = one_utterance(codes)
         check_codes(codes, self._generator.codebook_size)
-        return self._decoder.push(codes.to(self._device), last).cpu()
+        chunk = Chunk(codes.to(self._device), is_last)
+        return self._decoder.push(self._generator.decode_chunks, chunk).cpu()
 
 
-class _Line:
-    """A chain of layers into which one signal is pushed piece by piece."""
+class _Signal:
+    """How far one signal has got through a chain of layers."""
 
-    def __init__(
-        self, ticks: Callable[[Iterator[Tick], Sequence[Flow]], Iterator[Tick]]
-    ):
-        self._flow = Flow()
-        self._piece: Tensor | None = None
-        self._ticks = ticks(self._source(), [self._flow])
+    def __init__(self) -> None:
+        self._state = StreamState()
+        self._ended = False
 
-    def _source(self) -> Iterator[Tick]:
-        while True:
-            yield [self._piece]
+    def push(
+        self,
+        run: Callable[[ChunkBatch, Sequence[StreamState]], Iterator[ChunkBatch]],
+        chunk: Chunk,
+    ) -> Tensor:
+        """Run the next chunk through the layers, and give what comes out.
 
-    def push(self, piece: Tensor, last: bool) -> Tensor:
-        if self._flow.last:
+        Raises:
+            ValueError: If the signal has ended.
+        """
+        if self._ended:
             raise ValueError("the signal has ended: start another stream")
-        self._piece, self._flow.last = piece, last
+        self._ended = chunk.is_last
         # A caller's autocast would change codes.
-        off = torch.autocast(piece.device.type, enabled=False)
+        off = torch.autocast(chunk.values.device.type, enabled=False)
         with torch.inference_mode(), off:
-            made = next(self._ticks)[0]
-        return made.clone()  # outside of that mode: an ordinary tensor
+            ((result,),) = run([chunk], [self._state])
+        return result.values.clone()  # outside of that mode: an ordinary tensor

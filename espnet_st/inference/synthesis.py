@@ -1,4 +1,4 @@
-"""The batch job of `tts_inference`: whole sets of texts, resumable, in batches."""
+"""The batch job of `tts_inference`: sets of texts, resumable, batch by batch."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import logging
 import time
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from tqdm import tqdm
@@ -18,61 +17,17 @@ from espnet_st.data.audio import write_wav
 from espnet_st.data.batching import batches
 from espnet_st.data.kaldi import file_of_key, read_table
 from espnet_st.inference.jobs import Skipped
-from espnet_st.uslm.decoding.synthesizer import Prompt, SynthesisResult, check_request
-
-if TYPE_CHECKING:
-    from espnet_st.inference.text2speech import Text2Speech
+from espnet_st.inference.requests import TRUNCATED, Request, ended_at_once
+from espnet_st.inference.text2speech import Text2Speech
+from espnet_st.uslm.decoding.prompts import Prompt
+from espnet_st.uslm.decoding.synthesizer import SynthesisResult
 
 TYPES = {
     "text": ("text",),
     "speech": ("sound", "kaldi_ark"),
     "prompt_text": ("text",),
 }
-"""What a job reads, and in which of ESPnet's types."""
-
-CUT = "did not end: cut at its limit (maxlenratio, or the model's max_frames)"
-
-
-@dataclass
-class Request:
-    """One utterance to speak.
-
-    Attributes:
-        name: Its key.
-        parts: Token ids of its parts (S_i,), spoken one by one and joined.
-        prompt: The voice of all of them, if any.
-        seed: Of the draws.
-    """
-
-    name: str
-    parts: list[torch.Tensor]
-    prompt: Prompt | None = None
-    seed: int = 0
-
-    @property
-    def size(self) -> int:
-        """Number of tokens of its longest part."""
-        return max(map(len, self.parts))
-
-
-def ended_at_once(prompt: Prompt | None, ar_prompt: bool) -> ValueError:
-    """Make the error of a text for which the model gave no codes.
-
-    Args:
-        prompt: The voice that was asked for.
-        ar_prompt: Of the options in use.
-    """
-    # Measured on models of the mini recipe. Neither candidates, guidance, a lower
-    # top_p nor another seed make fewer texts end at once after a prompt; a minlenratio
-    # does, but most words are wrong then.
-    advice = "give a minlenratio, the fewest frames per token, or another seed"
-    if ar_prompt and prompt is not None and prompt.text is not None:
-        advice = (
-            "give ar_prompt=False (--ar_prompt false); a model that learnt single "
-            "sentences may take the prompt's for all there is to say, so that only its "
-            "NAR half should hear the prompt"
-        )
-    return ValueError(f"the model ended at once, whatever was drawn: {advice}")
+"""Data that a job reads, and ESPnet's types that each may have."""
 
 
 class Inputs:
@@ -85,7 +40,7 @@ class Inputs:
         ValueError: If a triple is malformed or a name is not known or missing.
     """
 
-    def __init__(self, triples: Sequence[str]):
+    def __init__(self, triples: Sequence[str]) -> None:
         self.paths: dict[str, str] = {}
         self.tables: dict[str, Mapping[str, Any]] = {}
         for triple in triples:
@@ -105,33 +60,38 @@ class Inputs:
             )
 
     def get(self, kind: str, name: str) -> Any:
-        """What an index has for an utterance.
+        """Look up an utterance in an index.
+
+        Args:
+            kind: Name of the data.
+            name: Key of the utterance.
 
         Raises:
-            ValueError: If it has nothing.
+            ValueError: If the index does not have it.
         """
         if name not in self.tables[kind]:
             raise ValueError(f"no line in {self.paths[kind]}")
         return self.tables[kind][name]
 
     def prompt(self, tts: Text2Speech, name: str) -> Prompt | None:
-        """The voice of an utterance; its words may be missing.
+        """Read the prompt of an utterance; its text may be missing.
 
         Raises:
-            ValueError: If there should be one, and is none or one that cannot be read.
+            ValueError: If prompts are given, and this one is missing or unreadable.
         """
         if "speech" not in self.tables:
             return None
-        words = self.tables.get("prompt_text", {}).get(name)
+        text = self.tables.get("prompt_text", {}).get(name)
         voice = self.get("speech", name)
-        form = "codes" if torch.is_tensor(voice) else "speech"
-        return tts.prompt(**{form: voice}, text=words)
+        if torch.is_tensor(voice):
+            return tts.prompt(codes=voice, text=text)
+        return tts.prompt(speech=voice, text=text)
 
 
 def read_requests(
     tts: Text2Speech, inputs: Inputs, names: Sequence[str], skipped: Skipped
 ) -> list[Request]:
-    """Read the texts of utterances; `skipped` takes what cannot be spoken."""
+    """Read the texts of utterances; note in `skipped` those that cannot be spoken."""
     requests = []
     for name in names:
         try:
@@ -143,50 +103,50 @@ def read_requests(
     return requests
 
 
-def speak_batch(
+def synthesize_batch(
     tts: Text2Speech, inputs: Inputs, batch: Sequence[Request], skipped: Skipped
 ) -> dict[str, SynthesisResult]:
-    """Speak requests once their prompts are read; `skipped` takes the failing ones."""
+    """Read the prompts of a batch and speak it; note failures in `skipped`."""
     ready = []
     for request in batch:
         try:
             request.prompt = inputs.prompt(tts, request.name)
             for part in request.parts:
-                check_request(tts.tts, part, request.prompt)
+                tts.tts.synthesizer.limits.check_request(part, request.prompt)
             ready.append(request)
         except ValueError as error:
             skipped.add(request.name, error)
     done = {}
-    for request, spoken in zip(ready, tts.speak(ready), strict=True):
-        if spoken.codes.shape[1] == 0:
+    for request, result in zip(ready, tts.synthesize(ready), strict=True):
+        if result.codes.shape[1] == 0:
             skipped.add(
                 request.name, ended_at_once(request.prompt, tts.options["ar_prompt"])
             )
             continue
-        if spoken.truncated:
-            logging.warning("%s %s", request.name, CUT)
-        done[request.name] = spoken
+        if result.truncated:
+            logging.warning("%s %s", request.name, TRUNCATED)
+        done[request.name] = result
     return done
 
 
-def speak_set(
+def synthesize_set(
     tts: Text2Speech,
     inputs: Inputs,
     output_dir: str | Path,
     batch_size: int,
     names: Sequence[str] | None = None,
 ) -> None:
-    """Speak a whole set into `output_dir`: `wav/`, `wav.scp`, `codes.scp`.
+    """Speak a set of texts into `output_dir`: `wav/`, `wav.scp`, `codes.scp`.
 
-    What is there already is not made again; `skipped.txt` says what could not be made
-    and why.
+    Each batch is written before the next one is spoken. Utterances that are there
+    already are not spoken again. `skipped.txt` lists what could not be spoken, and why.
 
     Args:
-        tts: Speaks.
+        tts: The model.
         inputs: Texts and prompts.
         output_dir: Where files go.
         batch_size: Utterances at once.
-        names: Which; all texts by default.
+        names: Keys of the utterances to speak; all texts by default.
     """
     output = Path(output_dir)
     names = list(inputs.tables["text"]) if names is None else names
@@ -204,8 +164,8 @@ def speak_set(
             unit="utt",
         )
         for batch in batches(requests, lambda request: request.size, batch_size):
-            done = speak_batch(tts, inputs, batch, skipped)
-            codes = [spoken.codes for spoken in done.values()]
+            done = synthesize_batch(tts, inputs, batch, skipped)
+            codes = [result.codes for result in done.values()]
             for name, wav in zip(done, tts.codec.decode_batch(codes), strict=True):
                 write_wav(wavs[name], wav, tts.fs)
                 if name not in writer.done:

@@ -1,4 +1,4 @@
-"""Text2Speech: text in the voice of a prompt; as a command, whole sets.
+"""Text2Speech: speak a text in the voice of a prompt.
 
 The USLM's directory holds ESPnet's `config.yaml` and checkpoints; beside them
 `codec.yaml` may name the codec that made its codes (`codec: SOURCE`: a directory or
@@ -24,17 +24,19 @@ from espnet_st.data.audio import prepare_audio, read_audio
 from espnet_st.inference.audio_coding import AudioCoding
 from espnet_st.inference.decode_defaults import read_defaults
 from espnet_st.inference.decode_options import DEFAULTS
-from espnet_st.inference.synthesis import CUT, Request, ended_at_once
+from espnet_st.inference.requests import TRUNCATED, Request, ended_at_once
 from espnet_st.inference.text import TextTokens
-from espnet_st.uslm.decoding.sampling import other_seed
-from espnet_st.uslm.decoding.synthesizer import Options, Prompt, SynthesisResult
+from espnet_st.uslm.decoding.options import DecodingOptions
+from espnet_st.uslm.decoding.prompts import Prompt
+from espnet_st.uslm.decoding.sampling import derive_seed
+from espnet_st.uslm.decoding.synthesizer import SynthesisResult
 from espnet_st.uslm.decoding.weight_precision import set_weight_precision
 from espnet_st.uslm.uslm import USLM
 
 SILENCE = 1e-3
-"""Peak of a prompt that is taken for silent: -60 dB of full scale."""
+"""Peak below which a prompt counts as silent: -60 dB of full scale."""
 PART = 1_000_003
-"""Seeds of the parts of a text are so many relatives apart."""
+"""Distance between the numbers of the seeds of a text's parts."""
 
 
 class Text2Speech:
@@ -51,9 +53,9 @@ class Text2Speech:
             `uslm.decoding.weight_precision`.
         seed: Of the draws.
         max_tokens: A text of more tokens is cut at punctuation into parts, spoken with
-            the same prompt and joined; 0 never cuts.
+            the same prompt and concatenated; 0 never cuts.
         batch_size: Parts spoken at once, at most.
-        **options: Those of `uslm.decoding.Options` but seeds: temperature, top_k,
+        **options: Those of `DecodingOptions` but seeds: temperature, top_k,
             top_p, ras_window, ras_threshold, cfg_scale, align_scale, nbest,
             minlenratio, maxlenratio, ar_prompt. One that is not given is as
             `decode.yaml` beside the config says, else as in that class.
@@ -73,10 +75,10 @@ class Text2Speech:
         max_tokens: int = 250,
         batch_size: int = 16,
         **options: Any,
-    ):
+    ) -> None:
         train_config = Path(train_config)
         options = DEFAULTS | read_defaults(train_config.parent) | options
-        Options(**options).check()
+        DecodingOptions(**options).check()
         config, state = load_uslm(train_config, model_file)
         if not isinstance(codec, AudioCoding):
             codec = AudioCoding.from_pretrained(
@@ -108,7 +110,7 @@ class Text2Speech:
     def from_pretrained(
         cls, model_tag: str | Path | None = None, **options: Any
     ) -> Text2Speech:
-        """The USLM of an experiment directory, or of another source.
+        """Load the USLM of an experiment directory, or of another source.
 
         Args:
             model_tag: Also the directory of an official release, which comes without
@@ -130,7 +132,7 @@ class Text2Speech:
 
     @property
     def fs(self) -> int:
-        """Sample rate in Hz, by ESPnet's name."""
+        """Give the sample rate in Hz, by ESPnet's name."""
         return self.codec.sample_rate
 
     def __call__(
@@ -146,13 +148,14 @@ class Text2Speech:
         """Speak a text.
 
         Args:
-            text: What to say, or its token ids (S,).
-            speech: The voice to say it in, some 3 seconds: (N,), or an audio file.
-                Without a voice it is left to chance.
-            prompt_text: What the voice says. Without it only the NAR model hears it.
+            text: The text, or its token ids (S,).
+            speech: Speech of the voice, some 3 seconds: (N,), or an audio file.
+                Without it the voice is random.
+            prompt_text: What `speech` says. Without it only the NAR model gets the
+                voice.
             sample_rate: Hz of `speech`; the codec's by default; a file knows its own.
             prompt_codes: The voice as codes (n_q, T), instead of `speech`.
-            decode_conf: ESPnet's form of `options`.
+            decode_conf: Options in ESPnet's form.
             **options: Decoding settings that replace the object's.
 
         Returns:
@@ -165,15 +168,21 @@ class Text2Speech:
         prompt = self.prompt(speech, prompt_text, sample_rate, prompt_codes)
         request = Request("text", self.parts(text), prompt, self.seed)
         options = self.options | dict(decode_conf or {}, **options)
-        spoken = self.speak([request], **options)[0]
-        if spoken.codes.shape[1] == 0:
+        result = self.synthesize([request], **options)[0]
+        if result.codes.shape[1] == 0:
             raise ended_at_once(prompt, options["ar_prompt"])
-        if spoken.truncated:
-            logging.warning("%r %s", text, CUT)
-        return dict(wav=self.codec.decode(spoken.codes), **vars(spoken))
+        if result.truncated:
+            logging.warning("%r %s", text, TRUNCATED)
+        return dict(wav=self.codec.decode(result.codes), **vars(result))
 
     def parts(self, text: str | np.ndarray | torch.Tensor) -> list[torch.Tensor]:
-        """Give the token ids of a text in parts that are not too long.
+        """Convert a text to token ids, in parts of at most `max_tokens`.
+
+        Args:
+            text: The text, or its token ids, which stay whole.
+
+        Returns:
+            Token ids (S_i,).
 
         Raises:
             ValueError: If there is nothing to speak.
@@ -189,11 +198,20 @@ class Text2Speech:
         sample_rate: int | None = None,
         codes: torch.Tensor | np.ndarray | None = None,
     ) -> Prompt | None:
-        """Make a prompt of a voice, arguments as of the call; None without one.
+        """Make a prompt of a voice.
+
+        Args:
+            speech: As of the call.
+            text: What the voice says, `prompt_text` of the call.
+            sample_rate: As of the call.
+            codes: `prompt_codes` of the call.
+
+        Returns:
+            The prompt; None without a voice.
 
         Raises:
-            ValueError: If there are two voices, or words of none, or the voice cannot
-                be read.
+            ValueError: If there are two voices, or a text without one, or the voice
+                cannot be read.
         """
         if speech is not None and codes is not None:
             raise ValueError("a voice by speech and by prompt_codes: give one of them")
@@ -204,49 +222,52 @@ class Text2Speech:
         if speech is not None:
             wav = prepare_audio(speech, sample_rate or self.fs, self.fs)
             if float(wav.abs().max()) < SILENCE:
-                logging.warning("the prompt is silent: the voice is left to chance")
+                logging.warning("the prompt is silent: the voice is random")
             codes = self.codec.encode(wav)
-        words = None if text is None or not text.strip() else self.tokens(text)
+        ids = None if text is None or not text.strip() else self.tokens(text)
         if codes is not None:
-            return Prompt(words, one_utterance(codes))
-        if words is not None:
+            return Prompt(ids, one_utterance(codes))
+        if ids is not None:
             raise ValueError(f"prompt_text {text!r} of no voice: give speech, too")
         return None
 
-    def speak(
+    def synthesize(
         self, requests: Sequence[Request], **options: Any
     ) -> list[SynthesisResult]:
-        """Speak requests, their parts `batch_size` at once, and join the parts.
+        """Speak requests, `batch_size` parts at once, and concatenate their parts.
 
         Args:
             requests: What to speak.
             **options: Decoding settings that replace the object's.
 
         Returns:
-            For each its codes on the CPU, none if one of its parts ended at once; the
-            mean score of its parts; and whether one of them was cut.
+            A result for each request: its codes on the CPU, none if one of its parts
+            ended at once; the mean score of its parts; whether one of them was cut.
 
         Raises:
             ValueError: If any of them cannot be spoken.
         """
         rows = [
-            (part, request.prompt, other_seed(request.seed, number * PART))
+            (part, request.prompt, derive_seed(request.seed, number * PART))
             for request in requests
             for number, part in enumerate(request.parts)
         ]
-        spoken = []
+        results: list[SynthesisResult] = []
         for start in range(0, len(rows), self.batch_size):
             texts, prompts, seeds = zip(*rows[start : start + self.batch_size])
             # A caller's autocast would change codes.
             with torch.autocast(torch.device(self.device).type, enabled=False):
-                spoken += self.tts.synthesize(
+                results += self.tts.synthesize(
                     texts, prompts, seeds=seeds, **self.options | options
                 )
-        parts = iter(spoken)
-        return [_join([next(parts) for _ in request.parts]) for request in requests]
+        parts = iter(results)
+        return [
+            _concatenate([next(parts) for _ in request.parts]) for request in requests
+        ]
 
 
-def _join(parts: list[SynthesisResult]) -> SynthesisResult:
+def _concatenate(parts: list[SynthesisResult]) -> SynthesisResult:
+    """Make one result of the results of a text's parts."""
     codes = torch.cat([part.codes for part in parts], dim=1).cpu()
     if min(part.codes.shape[1] for part in parts) == 0:
         codes = codes[:, :0]
@@ -255,11 +276,12 @@ def _join(parts: list[SynthesisResult]) -> SynthesisResult:
 
 
 def _find_codec(directory: Path) -> str | Path:
+    """Find the codec that `codec.yaml` in a USLM's directory names."""
     path = directory / CODEC
     if not path.is_file():
         raise ValueError(f"no {path} names the codec: pass codec (--codec) yourself")
-    named = read_config(path).get("codec")
-    if not isinstance(named, str):
+    source = read_config(path).get("codec")
+    if not isinstance(source, str):
         raise ValueError(f"{path} names no codec: expected a line 'codec: SOURCE'")
-    beside = directory / named
-    return beside if beside.exists() else named
+    beside = directory / source
+    return beside if beside.exists() else source

@@ -1,80 +1,95 @@
 """One-shot voice conversion: the content of one utterance in the voice of another.
 
 Either by code swapping (paper, section 5.2), or by the NAR model of a USLM, which
-writes the acoustic codes anew, prompted by the reference.
+predicts the acoustic codes anew, prompted by the reference.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
-import torch
+from torch import Tensor
 
 from espnet_st.codes import CodesReader
 from espnet_st.data.kaldi import read_table
 from espnet_st.inference.audio_coding import AudioCoding
-from espnet_st.inference.code_swapping import convert
+from espnet_st.inference.code_swapping import swap_layers
 from espnet_st.inference.resynthesis import decode_set
-from espnet_st.uslm.decoding.synthesizer import Prompt, revoice
+from espnet_st.inference.text2speech import Text2Speech
+from espnet_st.uslm.decoding.prompts import Prompt
 
-if TYPE_CHECKING:
-    from espnet_st.inference.text2speech import Text2Speech
-
-Mix = Callable[[str, str, torch.Tensor, torch.Tensor], torch.Tensor]
-"""Names and codes (n_q, T) and (n_q, T') of source and reference to codes (k, T)."""
+Conversion = Callable[[str, str, Tensor, Tensor], Tensor]
+"""Keys and codes (n_q, T) and (n_q, T') of source and reference to codes (k, T)."""
 
 
-def swapping(last_layer: int) -> Mix:
-    """Layers 2 to `last_layer` of the reference, the first of the source."""
-    return lambda source, reference, content, voice: convert(content, voice, last_layer)
+def conversion_by_swapping(last_layer: int) -> Conversion:
+    """Take layers 2 to `last_layer` from the reference, the first from the source."""
+
+    def convert(
+        source: str, reference: str, source_codes: Tensor, reference_codes: Tensor
+    ) -> Tensor:
+        return swap_layers(source_codes, reference_codes, last_layer)
+
+    return convert
 
 
-def by_nar(tts: Text2Speech, texts: dict[str, str]) -> Mix:
-    """The NAR model completes the first layer of the source after the reference.
+def conversion_by_nar(tts: Text2Speech, texts: Mapping[str, str]) -> Conversion:
+    """Predict acoustic codes for the source's semantic ones, after the reference.
 
     Args:
         tts: The USLM.
-        texts: What utterances say, as far as it is known; may be empty. The NAR model
-            gets the words that there are, at the frames where they sound.
+        texts: Texts of utterances, as far as they are known; may be empty. The NAR
+            model gets the texts that there are, at the frames that they take.
     """
 
-    def mixed(source, reference, content, voice):
-        said = [
-            tts.tokens(texts[name]) if name in texts else None
-            for name in (source, reference)
-        ]
-        prompt = Prompt(said[1], voice)
-        return revoice(tts.tts, [content[0]], said[:1], [prompt])[0].cpu()
+    def convert(
+        source: str, reference: str, source_codes: Tensor, reference_codes: Tensor
+    ) -> Tensor:
+        text, prompt_text = (
+            tts.tokens(texts[key]) if key in texts else None
+            for key in (source, reference)
+        )
+        prompt = Prompt(prompt_text, reference_codes)
+        synthesizer = tts.tts.synthesizer
+        return synthesizer.convert_voices([source_codes[0]], [text], [prompt])[0].cpu()
 
-    return mixed
+    return convert
 
 
 def convert_set(
     codec: AudioCoding,
-    codes_scp: str,
-    utt2ref: str,
-    output_dir: str,
-    mix: Mix,
+    codes_scp: str | Path,
+    utt2ref: str | Path,
+    output_dir: str | Path,
+    convert: Conversion,
     batch_size: int,
 ) -> None:
     """Convert all sources of `utt2ref` into `output_dir/wav`, and index them.
 
     Args:
-        codec: decodes the mixed codes.
-        codes_scp: codes of sources and references.
-        utt2ref: source utterance to reference utterance.
-        output_dir: where wavs and `wav.scp` go; what is there is not made again.
-        mix: makes codes of both.
-        batch_size: utterances decoded at once.
+        codec: Decodes the converted codes.
+        codes_scp: Index of the codes of sources and references.
+        utt2ref: Table of source and reference keys.
+        output_dir: Where files and `wav.scp` go; files that are there are kept.
+        convert: Makes codes of source and reference.
+        batch_size: Utterances converted, decoded and written at once.
     """
     reader = CodesReader(codes_scp)
     references = read_table(utt2ref)
 
-    def mixed(key: str) -> torch.Tensor:
-        absent = [name for name in (key, references[key]) if name not in reader]
+    def read(key: str) -> tuple[Tensor, Tensor]:
+        pair = key, references[key]
+        absent = [one for one in pair if one not in reader]
         if absent:
             raise ValueError(f"no codes of {' and '.join(absent)} in {codes_scp}")
-        return mix(key, references[key], reader[key], reader[references[key]])
+        return reader[pair[0]], reader[pair[1]]
 
-    decode_set(codec, references, mixed, output_dir, batch_size)
+    decode_set(
+        codec,
+        references,
+        lambda key: convert(key, references[key], *read(key)),
+        output_dir,
+        batch_size,
+        frames_of=lambda key: read(key)[0].shape[1],
+    )

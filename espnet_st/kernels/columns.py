@@ -69,7 +69,7 @@ def multiply_rows(weight: Tensor, rows: Tensor) -> Tensor:
 
 
 def _power(count: int) -> int:
-    """The least power of two from `count` on."""
+    """Find the least power of two from `count` on."""
     return 1 << (count - 1).bit_length()
 
 

@@ -43,7 +43,7 @@ class Block:
 def choose_columns(
     lengths: Sequence[int], counts: Sequence[int], dtype: torch.dtype
 ) -> int:
-    """How many columns take the least time, of `counts`.
+    """Choose how many columns take the least time, of `counts`.
 
     The steps are as many as the longest sequence has frames, or more if the columns are
     few. What one costs for any number of columns weighs as much as ten columns do, or,
@@ -156,7 +156,7 @@ def run_columns(
     squashed = now[: 2 * width]
 
     def places(block: Block, end: int) -> Tensor:
-        """Where the frames of a block that ends before step `end` lie in the ring."""
+        """Find where frames of a block that ends before step `end` lie in the ring."""
         steps = torch.arange(end - (block.high - block.low), end, device=states.device)
         return (steps.flip(0) if backwards else steps) % ring
 

@@ -1,4 +1,4 @@
-"""SLMTokBench over a recipe's experiments: scores, tables, figures and the report."""
+"""SLMTokBench over a recipe's systems: scores, tables, figures and the report."""
 
 from __future__ import annotations
 
@@ -6,15 +6,13 @@ import dataclasses
 import logging
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
-import yaml
 
-from espnet_st.checkpoints.loading import read_config
 from espnet_st.inference.audio_coding import AudioCoding
-from espnet_st.slmtokbench.cache import RowCache
+from espnet_st.slmtokbench.cache import ScoreCache
 from espnet_st.slmtokbench.config import BenchmarkConfig
 from espnet_st.slmtokbench.recipe import Recipe
 from espnet_st.slmtokbench.report.environment import describe_environment
@@ -27,146 +25,94 @@ from espnet_st.slmtokbench.report.results import (
 )
 from espnet_st.slmtokbench.report.sections import make_sections
 from espnet_st.slmtokbench.report.tables import Table, scorer_table, to_markdown
-from espnet_st.slmtokbench.speech_scores import (
-    SpeechScores,
-    score_speech,
-    speech_figures,
+from espnet_st.slmtokbench.scorers.registry import CONFIG_LISTS, find_scorer
+from espnet_st.slmtokbench.speech_figures import SpeechFigures
+from espnet_st.slmtokbench.speech_scores import SpeechScores, score_speech
+from espnet_st.slmtokbench.systems import System
+from espnet_st.slmtokbench.teachers import teacher_of
+from espnet_st.slmtokbench.tokens.scores import (
+    Tokens,
+    score_alignment,
+    score_codebooks,
 )
-from espnet_st.slmtokbench.tokens.scores import Tokens, score_alignment, score_codebook
-
-MEASURES = {
-    "pocketsphinx": "words ({language_model} language model)",
-    "whisper": "words",
-    "resemblyzer": "voice",
-    "wavlm": "voice",
-    "stoi": "intelligibility against the original",
-    "pesq": "quality against the original, wide band",
-    "visqol": "quality against the original, speech mode",
-}
 
 
-def read_teacher(exp: Path) -> tuple[str, Path | None]:
-    """What the codec of an experiment was distilled from.
-
-    Returns:
-        Its name for table 3, and its directory if it is one here.
-    """
-    conf = read_config(exp / "config.yaml").get("codec_conf", {})
-    teacher = conf.get("teacher_conf") or {}
-    if not conf.get("lambda_distill", 1) or "name" not in teacher:
-        return "-", None
-    path = Path(teacher["name"])
-    name = f"{path.name} {teacher.get('layer', '')}".strip()
-    return name, path if path.is_dir() else None
-
-
-def load_tokens(recipe: Recipe) -> tuple[AudioCoding, list[Tokens]]:
-    """The codec, and the codes of it and of the baseline if there is one."""
-    codec = AudioCoding.from_pretrained(recipe.codec_exp)
-    codecs = [
-        Tokens(
-            "speechtokenizer",
-            "SpeechTokenizer",
-            recipe.codes_dir,
-            codec.codebooks.clone(),
-            codec.frame_rate,
-        )
-    ]
-    if recipe.baseline_exp is not None:
-        baseline = AudioCoding.from_pretrained(recipe.baseline_exp)
-        codecs.append(
-            Tokens(
-                "baseline",
-                "EnCodec-style",
-                recipe.baseline_codes_dir,
-                baseline.codebooks.clone(),
-                baseline.frame_rate,
-            )
-        )
-    return codec, codecs
-
-
-def score_codebooks(
-    codecs: list[Tokens], recipe: Recipe, cache: RowCache
-) -> tuple[list[dict], dict[str, Any], dict[str, str]]:
-    """Table 6: each codec on the training and on the test set.
-
-    Returns:
-        Rows; counts of the training set by codec, for figure 5; what is missing.
-    """
-    rows, counts, missing = [], {}, {}
-    for name in (recipe.train_set, recipe.test_set):
-        for tokens in codecs:
-            row = {"model": tokens.model, "tokens": "RVQ-1", "set": name}
-            try:
-                table = score_codebook(tokens, name, recipe, cache)
-                row.update(table.summary())
-            except ValueError as reason:
-                missing[f"PNMI of {tokens.model} on {name}"] = str(reason)
-            else:
-                if name == recipe.train_set:
-                    counts[f"{tokens.model} RVQ-1"] = table
-            rows.append(row)
-    return rows, counts, missing
+def load_tokens(systems: Sequence[System]) -> list[Tokens]:
+    """Read codebooks and frame rate of each system's codec."""
+    tokenizers = []
+    for system in systems:
+        codec = AudioCoding.from_pretrained(system.codec_exp)
+        tokenizers.append(Tokens(system, codec.codebooks.clone(), codec.frame_rate))
+    return tokenizers
 
 
 def describe_scorers(config: BenchmarkConfig, speech: SpeechScores) -> Table:
-    """Which scorers ran, and why others did not."""
-    rows = []
-    for name in (*config.recognizers, *config.speaker_encoders, *config.quality):
-        reason = speech.missing_scorers.get(name)
-        state = "scored" if reason is None else f"not scored: {reason}"
-        measures = MEASURES.get(name, "").format(**dataclasses.asdict(config))
-        rows.append((name, measures, state))
-    return scorer_table(rows)
+    """Say which scorers ran, and why others did not."""
+    lines = []
+    for kind in CONFIG_LISTS:
+        for name in config.scorer_names(kind):
+            reason = speech.missing_scorers.get(name)
+            state = "scored" if reason is None else f"not scored: {reason}"
+            measures = find_scorer(name).measures.format(**config.scorers)
+            lines.append((name, measures, state))
+    return scorer_table(lines)
 
 
-def run(config: BenchmarkConfig, recipe: Recipe, output: Path, nj: int) -> None:
+def run(
+    config: BenchmarkConfig, recipe: Recipe, output: Path, nj: int, device: str = "cpu"
+) -> None:
     """Score everything and write the results.
 
     Args:
         config: Settings.
-        recipe: Where things are.
+        recipe: The systems, and where things are.
         output: Directory of the results.
         nj: Processes.
+        device: Where the downstream recogniser is trained.
     """
     torch.set_num_threads(1)
     images = output / "images"
     images.mkdir(parents=True, exist_ok=True)
-    cache = RowCache(output / "rows")
-    codec, codecs = load_tokens(recipe)
+    cache = ScoreCache(output / "cache")
+    tokenizers = load_tokens(recipe.systems)
+    n_q = {tokens.system.key: tokens.n_q for tokens in tokenizers}
     clock = time.monotonic()
 
-    codebooks, counts, missing = score_codebooks(codecs, recipe, cache)
+    codebooks, counts, uncounted = score_codebooks(tokenizers, recipe, cache)
     clock = _lap(clock, "codes and phones")
-    alignment, unaligned = score_alignment(codecs, recipe, config, cache, nj)
+    alignment, unaligned = score_alignment(
+        tokenizers, recipe, config, cache, nj, device
+    )
     clock = _lap(clock, "text alignment")
-    speech = score_speech(recipe, config, codec.n_q, cache, nj)
-    figures = speech_figures(speech, recipe, config)
+    speech = score_speech(recipe, config, n_q, cache, nj)
+    figures = SpeechFigures(speech, recipe, config).all()
     clock = _lap(clock, "speech")
 
-    teacher, teacher_dir = read_teacher(recipe.codec_exp)
-    for key, row in figures.items():
-        row["alignment"] = alignment.get(key)
-        if key.startswith("speechtokenizer"):
-            row["teacher"] = teacher
+    for key, scores in alignment.items():
+        figures[key]["alignment"] = scores
+    for system in recipe.systems:
+        name, _ = teacher_of(system)
+        for line in figures.values():
+            if line["kind"] == "resynthesis" and line["model"] == system.label:
+                line["teacher"] = name
     tables = paper_tables(figures, codebooks, config.quality)
     scorers = describe_scorers(config, speech)
+    unscored = [f"{name}: {why}" for name, why in uncounted.items()]
+    unscored += [f"text alignment of {name}: {why}" for name, why in unaligned.items()]
+    unscored += [f"{name}: {why}" for name, why in speech.missing_conditions.items()]
+    unscored += [f"{name}: {why}" for name, why in speech.missing_scorers.items()]
+    unscored += failure_lines(speech.failures)
     environment = describe_environment()
-    configuration = yaml.safe_dump(_plain(config), sort_keys=False)
-    remarks = [f"{name}: {why}" for name, why in missing.items()]
-    remarks += [f"text alignment of {name}: {why}" for name, why in unaligned.items()]
-    remarks += [f"{name}: {why}" for name, why in speech.missing_conditions.items()]
-    remarks += [f"{name}: {why}" for name, why in speech.missing_scorers.items()]
-    remarks += failure_lines(speech.failures)
+    title = ", ".join(str(system.codec_exp) for system in recipe.systems)
 
     (output / "RESULTS.md").write_text(
         results_markdown(
             environment,
-            str(recipe.codec_exp),
-            configuration,
+            title,
+            config.as_yaml(),
             [*tables.values(), scorers],
-            remarks,
+            config.notes,
+            unscored,
         ),
         encoding="utf-8",
     )
@@ -174,23 +120,24 @@ def run(config: BenchmarkConfig, recipe: Recipe, output: Path, nj: int) -> None:
         output / "scores.json",
         {
             "environment": environment,
-            "config": _plain(config),
+            "config": dataclasses.asdict(config),
+            "systems": [dataclasses.asdict(system) for system in recipe.systems],
             "figures": figures,
             "codebooks": codebooks,
             "failures": speech.failures,
-            "not_scored": remarks,
+            "not_scored": unscored,
         },
     )
-    notes = dataclasses.replace(scorers, notes=remarks)
-    sections = make_sections(
-        recipe, config, codec.quantized, speech, tables, counts, images, teacher_dir
-    )
+    sections = make_sections(recipe, config, tokenizers, speech, tables, counts, images)
+    if config.notes:
+        sections.append(Section("What to know", notes=config.notes))
+    scorers = dataclasses.replace(scorers, notes=unscored)
     page = render_report(
-        f"Results of {recipe.codec_exp.name}",
-        "SpeechTokenizer and USLM scored with SLMTokBench. Headphones help.",
+        f"Results of {', '.join(system.label for system in recipe.systems)}",
+        "Speech tokens and language models scored with SLMTokBench. Headphones help.",
         environment,
-        [*sections, Section("What was scored", tables=[notes])],
-        configuration,
+        [*sections, Section("What was scored", tables=[scorers])],
+        config.as_yaml(),
     )
     (output / "report.html").write_text(page, encoding="utf-8")
     _lap(clock, "figures and report")
@@ -199,15 +146,8 @@ def run(config: BenchmarkConfig, recipe: Recipe, output: Path, nj: int) -> None:
     sys.stdout.write(f"{output}/RESULTS.md\n{output}/report.html\n")
 
 
-def _plain(config: BenchmarkConfig) -> dict[str, Any]:
-    """Settings as YAML and JSON know them."""
-    return {
-        name: list(value) if isinstance(value, tuple) else value
-        for name, value in dataclasses.asdict(config).items()
-    }
-
-
 def _lap(since: float, what: str) -> float:
+    """Log the seconds since a time; return the time now."""
     now = time.monotonic()
     logging.info("%s: %.0f s", what, now - since)
     return now

@@ -1,4 +1,4 @@
-"""Finished rows on disk, so that a killed run goes on where it stopped."""
+"""Finished scores on disk, so that a killed run goes on where it stopped."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any
 
 
 def fingerprint(**parts: Any) -> str:
-    """A short hash of what a row depends on (JSON types)."""
+    """Hash what scores depend on (JSON types), shortly."""
     text = json.dumps(parts, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def file_stamps(paths: Iterable[Path | None]) -> list[str]:
-    """Size and time of each file, "missing" where there is none."""
+    """Give size and time of each file, "missing" where there is none."""
     stamps = []
     for path in paths:
         if path is None or not path.is_file():
@@ -27,14 +27,14 @@ def file_stamps(paths: Iterable[Path | None]) -> list[str]:
     return stamps
 
 
-class RowCache:
-    """One JSON file per scorer and condition.
+class ScoreCache:
+    """Keep one JSON file per scorer and condition.
 
-    A row is found again only if its fingerprint, i.e. its settings and inputs, is
-    what it was when the row was written.
+    An entry is found again only if its fingerprint, i.e. its settings and inputs, is
+    what it was when the entry was written.
 
     Args:
-        directory: made at the first `put`.
+        directory: Made at the first `put`.
     """
 
     def __init__(self, directory: str | Path):
@@ -44,18 +44,18 @@ class RowCache:
         return self.directory / scorer / f"{condition}.json"
 
     def get(self, scorer: str, condition: str, stamp: str) -> Any | None:
-        """The row's content, or None if it must be computed."""
+        """Return an entry's content, or None if it must be computed."""
         path = self._path(scorer, condition)
         if not path.is_file():
             return None
-        row = json.loads(path.read_text(encoding="utf-8"))
-        return row["content"] if row["fingerprint"] == stamp else None
+        entry = json.loads(path.read_text(encoding="utf-8"))
+        return entry["content"] if entry["fingerprint"] == stamp else None
 
     def put(self, scorer: str, condition: str, stamp: str, content: Any) -> None:
-        """Write a row; a reader sees the old file or the whole new one."""
+        """Write an entry; a reader sees the old file or the whole new one."""
         path = self._path(scorer, condition)
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial")
-        row = {"fingerprint": stamp, "content": content}
-        partial.write_text(json.dumps(row), encoding="utf-8")
+        partial = path.with_name(path.name + ".partial")
+        entry = {"fingerprint": stamp, "content": content}
+        partial.write_text(json.dumps(entry), encoding="utf-8")
         partial.replace(path)

@@ -2,27 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from espnet_st.data.kaldi import read_table
-from espnet_st.slmtokbench.scorers.base import Item, NotScored
+from espnet_st.slmtokbench.recipe import Recipe
+from espnet_st.slmtokbench.scorers.base import (
+    QUALITY,
+    RECOGNIZER,
+    SPEAKER,
+    Item,
+    NotScored,
+)
+from espnet_st.slmtokbench.systems import (
+    System,
+    conversion_spans,
+    layer_part,
+    layer_title,
+    resynthesis_spans,
+)
 
-KINDS = ("original", "resynthesis", "tts", "conversion", "voice")
+SCORED_BY = {
+    "original": (RECOGNIZER, SPEAKER),
+    "resynthesis": (RECOGNIZER, SPEAKER, QUALITY),
+    "tts": (RECOGNIZER, SPEAKER),
+    "conversion": (RECOGNIZER, SPEAKER),
+    "voice": (SPEAKER,),
+}
+"""Kind of condition to the kinds of scorers that apply to it."""
 
 
 @dataclass(frozen=True)
 class Condition:
-    """One row of a table.
+    """Describe one line of a table.
 
     Attributes:
-        key: short name, also of the cached rows.
-        model: first column, e.g. "SpeechTokenizer".
-        tokens: second column, e.g. "RVQ-1:8".
-        kind: one of `KINDS`; "voice" is speech whose speaker alone matters (prompts,
-            references, sources).
-        wav_scp: the speech.
-        text: what should be heard, or None for voices.
+        key: Short name, also of the cached scores.
+        model: First column, e.g. "SpeechTokenizer".
+        tokens: Second column, e.g. "RVQ-1:8".
+        kind: Key of `SCORED_BY`; "voice" is speech whose speaker alone matters
+            (prompts, references, sources).
+        wav_scp: The speech.
+        text: What should be recognised, or None for voices.
+        stage: Which stage of a recipe makes `wav_scp`.
     """
 
     key: str
@@ -31,86 +54,97 @@ class Condition:
     kind: str
     wav_scp: Path
     text: Path | None
-
-    def scorers(
-        self, recognizers: tuple, speakers: tuple, quality: tuple
-    ) -> tuple[str, ...]:
-        """Those of the configured scorers that apply to this kind."""
-        if self.kind == "voice":
-            return speakers
-        if self.kind == "resynthesis":
-            return (*recognizers, *speakers, *quality)
-        return (*recognizers, *speakers)
+    stage: int = 7
 
 
-def list_conditions(
-    codec_exp: Path,
-    baseline_exp: Path | None,
-    uslm_exp: Path | None,
-    valle_exp: Path | None,
-    test_dir: Path,
-    test_set: str,
-    n_q: int,
-) -> list[Condition]:
-    """All conditions of a recipe's layout, whether their files exist or not.
+def list_conditions(recipe: Recipe, n_q: Mapping[str, int]) -> list[Condition]:
+    """List all conditions of a recipe, whether their files exist or not.
 
     Args:
-        codec_exp: experiment of SpeechTokenizer.
-        baseline_exp: of the codec without distillation, or None.
-        uslm_exp: of USLM, or None.
-        valle_exp: of VALL-E, or None.
-        test_dir: formatted test set, with `zeroshot` and `conversion` inside.
-        test_set: its name.
-        n_q: layers of the codec.
+        recipe: With the systems.
+        n_q: Key of each system to the layers of its codes.
     """
-    text = test_dir / "text"
-    whole = f"rvq1_{n_q}"
-    conditions = [
-        Condition(
-            "groundtruth", "Groundtruth", "", "original", test_dir / "wav.scp", text
-        )
+    test = recipe.test_dir
+    truth = Condition(
+        "groundtruth",
+        "Groundtruth",
+        "",
+        "original",
+        test / "wav.scp",
+        test / "text",
+        stage=2,
+    )
+    systems = recipe.systems
+    conditions = [truth]
+    for system in systems:
+        conditions += _resyntheses(system, recipe, n_q[system.key])
+    spoken = [_zeroshot(system, recipe) for system in systems if system.lm is not None]
+    if spoken:
+        prompts = test / "zeroshot" / "prompt_wav.scp"
+        conditions += spoken
+        conditions.append(Condition("prompt", "Prompt", "", "voice", prompts, None))
+    converted = [
+        condition
+        for system in systems
+        if system.conversion
+        for condition in _conversions(system, recipe, n_q[system.key])
     ]
-    codecs = [("speechtokenizer", "SpeechTokenizer", codec_exp)]
-    if baseline_exp is not None:
-        codecs.append(("baseline", "EnCodec-style", baseline_exp))
-    for key, model, exp in codecs:
-        for tokens, part in (("RVQ-1", "rvq1"), (f"RVQ-1:{n_q}", whole)):
-            scp = exp / f"decode_{part}" / test_set / "wav.scp"
-            conditions.append(
-                Condition(f"{key}_{part}", model, tokens, "resynthesis", scp, text)
-            )
-    zeroshot, conversion = test_dir / "zeroshot", test_dir / "conversion"
-    for key, model, tokens, exp in (
-        ("uslm", "USLM", "SpeechTokenizer", uslm_exp),
-        ("valle", "VALL-E", "EnCodec-style", valle_exp),
-    ):
-        if exp is not None:
-            scp = exp / "decode_zeroshot" / test_set / "wav.scp"
-            text = zeroshot / "text"
-            conditions.append(Condition(key, model, tokens, "tts", scp, text))
-    if uslm_exp is not None:
-        scp = zeroshot / "prompt_wav.scp"
-        conditions.append(Condition("prompt", "Prompt", "", "voice", scp, None))
-    for last in sorted({2, min(4, n_q), n_q}):
-        part = "rvq2" if last == 2 else f"rvq2_{last}"
-        scp = codec_exp / f"decode_vc_{part}" / test_set / "wav.scp"
-        tokens = "RVQ-2" if last == 2 else f"RVQ-2:{last}"
-        conditions.append(
-            Condition(
-                f"vc_{part}", "RVQ-1", tokens, "conversion", scp, conversion / "text"
-            )
-        )
-    if uslm_exp is not None:
-        scp = uslm_exp / "decode_vc_nar" / test_set / "wav.scp"
-        text = conversion / "text"
-        conditions.append(
-            Condition("vc_nar", "RVQ-1", "USLM's NAR", "conversion", scp, text)
-        )
-    for key, name in (("source", "wav.scp"), ("reference", "ref_wav.scp")):
-        conditions.append(
-            Condition(key, key.capitalize(), "", "voice", conversion / name, None)
-        )
+    if converted:
+        conditions += converted
+        for key, name in (("source", "wav.scp"), ("reference", "ref_wav.scp")):
+            scp = test / "conversion" / name
+            conditions.append(Condition(key, key.capitalize(), "", "voice", scp, None))
     return conditions
+
+
+def _made(exp: Path, what: str, recipe: Recipe) -> Path:
+    """Find the index of what stage 7 made with an experiment's model."""
+    return exp / f"decode_{what}" / recipe.test_set / "wav.scp"
+
+
+def _resyntheses(system: System, recipe: Recipe, n_q: int) -> list[Condition]:
+    return [
+        Condition(
+            f"{system.key}_{layer_part(span)}",
+            system.label,
+            layer_title(span),
+            "resynthesis",
+            _made(system.codec_exp, layer_part(span), recipe),
+            recipe.test_dir / "text",
+        )
+        for span in resynthesis_spans(n_q)
+    ]
+
+
+def _zeroshot(system: System, recipe: Recipe) -> Condition:
+    return Condition(
+        f"{system.key}_tts",
+        system.lm.label,
+        system.label,
+        "tts",
+        _made(system.lm.exp, "zeroshot", recipe),
+        recipe.test_dir / "zeroshot" / "text",
+    )
+
+
+def _conversions(system: System, recipe: Recipe, n_q: int) -> list[Condition]:
+    ways = [
+        (layer_part(span), layer_title(span), system.codec_exp)
+        for span in conversion_spans(n_q)
+    ]
+    if system.lm is not None and n_q > 1:
+        ways.append(("nar", f"{system.lm.label}'s NAR", system.lm.exp))
+    return [
+        Condition(
+            f"{system.key}_vc_{part}",
+            system.label,
+            title,
+            "conversion",
+            _made(exp, f"vc_{part}", recipe),
+            recipe.test_dir / "conversion" / "text",
+        )
+        for part, title, exp in ways
+    ]
 
 
 def read_sources(wav_scp: Path) -> dict[str, Path]:
@@ -119,28 +153,27 @@ def read_sources(wav_scp: Path) -> dict[str, Path]:
 
 
 def condition_items(
-    condition: Condition, wanted: list[str], originals: dict[str, Path]
+    condition: Condition, keys: list[str], originals: Mapping[str, Path]
 ) -> tuple[tuple[Item, ...], dict[str, str]]:
-    """The items of a condition.
+    """Collect the items of a condition.
 
     Args:
-        condition: to be measured.
-        wanted: utterance ids of its sample.
-        originals: utterance id to original speech.
+        condition: To be measured.
+        keys: Utterance ids of its sample.
+        originals: Utterance id to original speech.
 
     Returns:
-        Items, and the wanted utterances that are missing with the reason.
+        Items, and the utterances of the sample that are missing with the reason.
 
     Raises:
-        NotScored: the condition was not made.
+        NotScored: The condition was not made.
     """
     if not condition.wav_scp.is_file():
-        stage = 7 if "decode_" in str(condition.wav_scp) else 2
-        raise NotScored(f"no {condition.wav_scp}; stage {stage} makes it")
+        raise NotScored(f"no {condition.wav_scp}; stage {condition.stage} makes it")
     wavs = read_sources(condition.wav_scp)
     texts = read_table(condition.text) if condition.text is not None else {}
     items, missing = [], {}
-    for key in wanted:
+    for key in keys:
         if key not in wavs:
             missing[key] = f"not in {condition.wav_scp}"
             continue

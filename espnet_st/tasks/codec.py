@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -14,14 +15,13 @@ from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
 from espnet_st.codec.speechtokenizer import SpeechTokenizer
-from espnet_st.codec.teacher.backbones import SAMPLE_RATE
 from espnet_st.codec.teacher.features import TeacherFeatures
-from espnet_st.codec.teacher.teacher import HOP_LENGTH
 from espnet_st.tasks.codec_trainer import CodecTrainer
 
 # The processes that ESPnet spawns for several GPUs import this module and no other.
 codec_choices.classes["speechtokenizer"] = SpeechTokenizer
 
+DEFAULT_RATE = inspect.signature(SpeechTokenizer).parameters["sample_rate"].default
 Preprocess = Callable[[str, dict[str, Any]], dict[str, np.ndarray]]
 
 
@@ -39,14 +39,14 @@ class CodecModel(ESPnetGANCodecModel):
         self.bfloat16 = bfloat16
 
     def forward(self, audio: Tensor, **batch: Any) -> dict[str, Any]:
-        """One turn of the codec; arguments and results are those of its `forward`."""
+        """Run one turn of the codec; arguments and results are its `forward`'s."""
         low = self.bfloat16 and self.training
         with torch.autocast(audio.device.type, torch.bfloat16, enabled=low):
             return self.codec(audio=audio, **batch)
 
 
 class WithTeacherRows:
-    """Preprocessing that says where the teacher's features of an utterance are.
+    """Preprocessing that adds where the teacher's features of an utterance are.
 
     ESPnet cuts the rows of the samples into chunks as it cuts the samples.
 
@@ -58,13 +58,12 @@ class WithTeacherRows:
     def __init__(self, preprocess: Preprocess, codec_conf: Mapping[str, Any]):
         self.preprocess = preprocess
         self.features = TeacherFeatures(codec_conf["teacher_conf"]["features"])
-        sample_rate = codec_conf.get("sample_rate", SAMPLE_RATE)
-        self.hop_length = HOP_LENGTH * sample_rate // SAMPLE_RATE
+        self.sample_rate: int = codec_conf.get("sample_rate", DEFAULT_RATE)
 
     def __call__(self, uid: str, data: dict[str, Any]) -> dict[str, np.ndarray]:
-        """The utterance `uid` with `teacher_rows` beside `audio`, both (N,)."""
+        """Add `teacher_rows` to the utterance `uid` beside its `audio`, both (N,)."""
         data = self.preprocess(uid, data)
-        rows = self.features.rows(uid, len(data["audio"]), self.hop_length)
+        rows = self.features.rows(uid, len(data["audio"]), self.sample_rate)
         return data | {"teacher_rows": rows}
 
 
@@ -80,7 +79,7 @@ class CodecTask(GANCodecTask):
     def build_preprocess_fn(
         cls, args: argparse.Namespace, train: bool
     ) -> Preprocess | None:
-        """ESPnet's, and more where the teacher's features are precomputed."""
+        """Build ESPnet's preprocessing, with rows where features are precomputed."""
         preprocess = super().build_preprocess_fn(args, train)
         if not (args.codec_conf.get("teacher_conf") or {}).get("features"):
             return preprocess
@@ -90,7 +89,7 @@ class CodecTask(GANCodecTask):
 
     @classmethod
     def build_model(cls, args: argparse.Namespace) -> CodecModel:
-        """The model of a configuration."""
+        """Build the model of a configuration."""
         stock = super().build_model(args)
         model = CodecModel(stock.codec, bfloat16=args.use_amp)
         if isinstance(stock.codec, SpeechTokenizer):

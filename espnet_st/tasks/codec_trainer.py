@@ -89,5 +89,5 @@ class CodecTrainer(WholeCheckpoints, GANTrainer):
 
 
 def _times(reporter: SubReporter, key: str) -> int:
-    """In how many steps of an epoch `key` was reported; the others hold NaN."""
+    """Count the steps of an epoch that reported `key`; the others hold NaN."""
     return sum(not math.isnan(entry.value) for entry in reporter.stats.get(key, []))

@@ -40,7 +40,7 @@ def atomic_saves() -> Iterator[None]:
 def _finish_saving(
     checkpoint: str | Path, model: torch.nn.Module, reporter: Reporter
 ) -> None:
-    """Write what a run that was killed after its checkpoint had still to write.
+    """Write the files that a run killed after its checkpoint has not written.
 
     ESPnet writes the checkpoint first, then the epoch's own file and `latest.pth`,
     which the end of training needs. Only the first of several processes writes.
@@ -78,7 +78,7 @@ class WholeCheckpoints:
         reporter: Reporter,
         **parts: Any,
     ) -> None:
-        """Take up a run from its checkpoint, and write what was still to be written.
+        """Resume a run from its checkpoint, and write the files that it had not.
 
         Args:
             checkpoint: `checkpoint.pth`.

@@ -1,8 +1,8 @@
-"""ESPnet's TTS task, for runs of the USLM that are spread, killed and resumed.
+"""ESPnet's TTS task, for runs of the USLM in several processes, killed and resumed.
 
-What ESPnet already does, and tests hold: the order of the data and all random numbers
-depend on the epoch alone, so a run that is resumed repeats the epoch that it was killed
-in; a step whose gradient is not finite changes no weight.
+ESPnet itself sees to the following, and tests hold it: the order of the data and all
+random numbers depend on the epoch alone, so that a resumed run repeats the epoch in
+which it was killed; a step whose gradient is not finite changes no weight.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-import torch
 from espnet2.tasks.tts import TTSTask, tts_choices
 from espnet2.train.trainer import Trainer
 from espnet2.tts.espnet_model import ESPnetTTSModel
+from torch import Tensor
 
 from espnet_st.tasks.saving import WholeCheckpoints
 from espnet_st.uslm.uslm import USLM
@@ -27,17 +27,17 @@ class USLMTrainer(WholeCheckpoints, Trainer):
 
 
 class USLMModel(ESPnetTTSModel):
-    """Passes on the codes of other utterances, which ESPnet's model drops."""
+    """ESPnet's TTS model that keeps the data `voice`, which ESPnet's own drops."""
 
     def forward(
         self,
-        text: torch.Tensor,
-        text_lengths: torch.Tensor,
-        speech: torch.Tensor,
-        speech_lengths: torch.Tensor,
+        text: Tensor,
+        text_lengths: Tensor,
+        speech: Tensor,
+        speech_lengths: Tensor,
         **batch: Any,
-    ) -> tuple[torch.Tensor, dict[str, torch.Tensor], torch.Tensor]:
-        """Losses of texts (B, S) and codes (B, T, n_q); see `USLM.forward`."""
+    ) -> tuple[Tensor, dict[str, Tensor], Tensor]:
+        """Compute the loss of texts (B, S) and codes (B, T, n_q); see `USLM`."""
         return self.tts(text, text_lengths, speech, speech_lengths, **batch)
 
 
@@ -54,12 +54,12 @@ class USLMTask(TTSTask):
     def optional_data_names(
         cls, train: bool = True, inference: bool = False
     ) -> tuple[str, ...]:
-        """Those of `TTSTask`, and `voice`."""
+        """List the data names of `TTSTask`, and `voice`."""
         return *super().optional_data_names(train, inference), "voice"
 
     @classmethod
     def build_model(cls, args: argparse.Namespace) -> ESPnetTTSModel:
-        """The model of a configuration.
+        """Build the model of a configuration.
 
         Raises:
             ValueError: If codes are to be normalized, or made from waveforms.

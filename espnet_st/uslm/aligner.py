@@ -1,24 +1,28 @@
-"""When each text token sounds: an alignment learnt beside the models.
+"""The aligner: which frames each text token takes, learnt beside the models.
 
-A hidden Markov model of discrete observations: its states are the tokens of a text in
-order, a silence before and one after them; it observes semantic codes. Those follow
-the phones, so a table of p(code | token) suffices, and learning it takes one pass over
-a small corpus. Text tokens can then stand at the frames where they sound.
+A hidden Markov model of discrete observations. Its states are the tokens of a text in
+order, with a silence before and one after them; it observes semantic codes. Those
+follow the phones, so a table of p(code | token) suffices, and one pass over a small
+corpus is enough to learn it. Text tokens can then stand at the frames that they take.
 """
 
-import torch
-from torch import nn
+from __future__ import annotations
 
-from espnet_st.uslm.positions import valid_mask
+import torch
+from torch import Tensor, nn
+
+from espnet_st.distributed import all_reduce_sum
+from espnet_st.masks import valid_mask
 
 
 class TextAligner(nn.Module):
-    """Aligns texts with semantic codes by Viterbi's algorithm; learns while it does.
+    """Aligns texts with semantic codes by Viterbi's algorithm, and learns from it.
 
-    Each step of `learn` is one of stepwise expectation maximization (Liang and Klein,
-    2009, "Online EM for unsupervised models") with the best path in place of all. The
-    first steps take paths at constant pace, as a flat start of a recogniser does. A
-    token may be skipped: marks of stress and spaces often make no sound.
+    Each call of `update` is a step of stepwise expectation maximization (Liang and
+    Klein, 2009, "Online EM for unsupervised models") with the best path in place of all
+    paths. The first steps take paths at constant pace, as the flat start of a
+    recogniser does. A path may skip a token: marks of stress and spaces often have no
+    sound.
 
     Args:
         vocab_size: Number of text tokens.
@@ -27,11 +31,15 @@ class TextAligner(nn.Module):
 
     FLAT_STEPS = 20
     FORGETTING = 0.7
-    """Step k replaces the share (k + 2) ** -0.7 of what is known."""
+    """Step k replaces the share (k + 2) ** -0.7 of what was learnt before."""
     PRIOR = 1e-4
-    """Weight of the mean over tokens in what is known of one token."""
+    """Weight of the mean over tokens in the statistics of one token."""
 
-    def __init__(self, vocab_size: int, codebook_size: int):
+    joint: Tensor
+    visits: Tensor
+    steps: Tensor
+
+    def __init__(self, vocab_size: int, codebook_size: int) -> None:
         super().__init__()
         self.silence = vocab_size
         # Shares of all frames, by state and code; visits per frame, by state.
@@ -41,25 +49,22 @@ class TextAligner(nn.Module):
         self.register_buffer("visits", visits)
         self.register_buffer("steps", torch.zeros((), dtype=torch.long))
 
-    def frames(self) -> torch.Tensor:
-        """Mean length of each token, and of the silence, in frames (V + 1,)."""
+    def mean_durations(self) -> Tensor:
+        """Give the mean frames of each token, and of the silence (V + 1,)."""
         mean = self.joint.sum() / self.visits.sum()
         mass = self.joint.sum(dim=1) + self.PRIOR * mean
         return mass / (self.visits + self.PRIOR)
 
-    def expected(self, text: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """Mean lengths of the states of padded texts (B, S): (B, S + 2), in frames."""
-        return self.frames()[self.states(text, lengths)] * self._valid(text, lengths)
+    def expected_durations(self, text: Tensor, lengths: Tensor) -> Tensor:
+        """Give the mean frames of the states of padded texts (B, S): (B, S + 2)."""
+        valid = self._valid_states(text, lengths)
+        return self.mean_durations()[self.state_ids(text, lengths)] * valid
 
     @torch.no_grad()
-    def align(
-        self,
-        text: torch.Tensor,
-        lengths: torch.Tensor,
-        codes: torch.Tensor,
-        frames: torch.Tensor,
-    ) -> torch.Tensor:
-        """Give the state of every frame.
+    def best_path(
+        self, text: Tensor, lengths: Tensor, codes: Tensor, frames: Tensor
+    ) -> Tensor:
+        """Find the likeliest state of every frame.
 
         Args:
             text: Token ids (B, S), padded.
@@ -72,7 +77,7 @@ class TextAligner(nn.Module):
             lengths + 1 the silence after. Texts with more than two states per frame
             are spread evenly.
         """
-        states, size = self.states(text, lengths), codes.shape[1]
+        states, size = self.state_ids(text, lengths), codes.shape[1]
         if size == 0:
             return torch.zeros_like(codes)
         times = torch.arange(size, device=text.device)
@@ -103,114 +108,107 @@ class TextAligner(nn.Module):
         return torch.where(reached.isfinite().unsqueeze(1), path, even)
 
     @torch.no_grad()
-    def fit(
-        self,
-        text: torch.Tensor,
-        lengths: torch.Tensor,
-        codes: torch.Tensor,
-        frames: torch.Tensor,
-    ) -> torch.Tensor:
-        """Mean over frames of log p(code | state) on the path that `align` gives.
+    def log_likelihood(
+        self, text: Tensor, lengths: Tensor, codes: Tensor, frames: Tensor
+    ) -> Tensor:
+        """Average log p(code | state) over the frames of the best path.
 
         Args:
-            text: As in `align`.
-            lengths: As in `align`.
-            codes: As in `align`.
-            frames: As in `align`.
+            text: As in `best_path`.
+            lengths: As in `best_path`.
+            codes: As in `best_path`.
+            frames: As in `best_path`.
 
         Returns:
             (B,), 0 where there are no frames.
         """
-        path = self.align(text, lengths, codes, frames)
-        states = self.states(text, lengths).gather(1, path)
+        path = self.best_path(text, lengths, codes, frames)
+        states = self.state_ids(text, lengths).gather(1, path)
         scores = self._log_emissions()[states, codes]
         valid = valid_mask(frames, codes.shape[1])
         return (scores * valid).sum(dim=1) / frames.clamp(min=1)
 
     @torch.no_grad()
-    def learn(
+    def update(
         self,
-        text: torch.Tensor,
-        lengths: torch.Tensor,
-        codes: torch.Tensor,
-        frames: torch.Tensor,
-        path: torch.Tensor,
+        text: Tensor,
+        lengths: Tensor,
+        codes: Tensor,
+        frames: Tensor,
+        path: Tensor,
     ) -> None:
-        """Take one step of learning from paths that `align` gave for the same.
-
-        Processes that train together learn from all of their utterances.
-        """
-        valid = valid_mask(frames, codes.shape[1])
-        states, total = self.states(text, lengths), _of_all_processes(valid.sum())
-        joint = torch.zeros_like(self.joint)
-        where = states.gather(1, path)[valid], codes[valid]
-        joint.index_put_(where, 1.0 / total, accumulate=True)
-        visited = states[self._valid(text, lengths)]
-        visits = torch.bincount(visited, minlength=len(self.visits)) / total
-        joint, visits = _of_all_processes(joint), _of_all_processes(visits)
-        share = float(self.steps + 2) ** -self.FORGETTING
-        self.joint.lerp_(joint, share)
-        self.visits.lerp_(visits, share)
-        self.steps += 1
-
-    def place(
-        self,
-        text: torch.Tensor,
-        lengths: torch.Tensor,
-        codes: torch.Tensor,
-        frames: torch.Tensor,
-        jitter: float | None = None,
-    ) -> torch.Tensor:
-        """Place tokens where they sound.
+        """Learn one step from the utterances of all processes that train together.
 
         Args:
-            text: As in `align`.
-            lengths: As in `align`.
-            codes: As in `align`.
-            frames: As in `align`.
+            text: As in `best_path`.
+            lengths: As in `best_path`.
+            codes: As in `best_path`.
+            frames: As in `best_path`.
+            path: What `best_path` gave for them (B, T).
+        """
+        valid = valid_mask(frames, codes.shape[1])
+        states, total = self.state_ids(text, lengths), all_reduce_sum(valid.sum())
+        joint = torch.zeros_like(self.joint)
+        visited_frames = states.gather(1, path)[valid], codes[valid]
+        joint.index_put_(visited_frames, 1.0 / total, accumulate=True)
+        visited = states[self._valid_states(text, lengths)]
+        visits = torch.bincount(visited, minlength=len(self.visits)) / total
+        share = float(self.steps + 2) ** -self.FORGETTING
+        self.joint.lerp_(all_reduce_sum(joint), share)
+        self.visits.lerp_(all_reduce_sum(visits), share)
+        self.steps += 1
+
+    def token_positions(
+        self,
+        text: Tensor,
+        lengths: Tensor,
+        codes: Tensor,
+        frames: Tensor,
+        jitter: float | None = None,
+    ) -> Tensor:
+        """Find the middle of the frames that each token takes.
+
+        Args:
+            text: As in `best_path`.
+            lengths: As in `best_path`.
+            codes: As in `best_path`.
+            frames: As in `best_path`.
             jitter: In training, spread of the logarithm of a factor drawn for the
-                length of each token; the aligner learns too.
+                duration of each token; the aligner learns too.
 
         Returns:
             Positions (B, S), in frames.
         """
-        path = self.align(text, lengths, codes, frames)
-        spans = lengths_of(path, frames, text.shape[1] + 2)
+        path = self.best_path(text, lengths, codes, frames)
+        durations = state_durations(path, frames, text.shape[1] + 2)
         if jitter is not None:
-            self.learn(text, lengths, codes, frames, path)
+            self.update(text, lengths, codes, frames, path)
             if jitter:
-                spans = spans * torch.exp(jitter * torch.randn_like(spans))
-        return centres(spans, frames)
+                durations = durations * torch.exp(jitter * torch.randn_like(durations))
+        return center_positions(durations, frames)
 
-    def odds(self) -> torch.Tensor:
-        """p(code | state) / p(code), (V + 1, K); 0 for codes that never came."""
+    def likelihood_ratios(self) -> Tensor:
+        """Give p(code | state) / p(code), (V + 1, K); 0 for codes never observed."""
         return self._log_emissions().exp() / self.joint.sum(dim=0).clamp(min=1e-20)
 
-    def _log_emissions(self):
-        """Logarithm of p(code | state), (V + 1, K)."""
+    def _log_emissions(self) -> Tensor:
+        """Give the logarithm of p(code | state), (V + 1, K)."""
         prior = self.PRIOR * self.joint.sum(dim=0)
         mass = self.joint.sum(dim=1, keepdim=True) + self.PRIOR
         return torch.log((self.joint + prior) / mass)
 
-    def states(self, text: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    def state_ids(self, text: Tensor, lengths: Tensor) -> Tensor:
         """Put silences around padded texts (B, S), and in the padding: (B, S + 2)."""
         around = text.new_full((len(text), 1), self.silence)
         tokens = torch.where(valid_mask(lengths, text.shape[1]), text, self.silence)
         return torch.cat([around, tokens, around], dim=1)
 
-    def _valid(self, text, lengths):
-        """True at the states of each text and its silences (B, S + 2)."""
+    def _valid_states(self, text: Tensor, lengths: Tensor) -> Tensor:
+        """Mark the states of each text and its silences (B, S + 2)."""
         return valid_mask(lengths + 2, text.shape[1] + 2)
 
 
-def _of_all_processes(counts: torch.Tensor) -> torch.Tensor:
-    """Sum over the processes that train together, in place."""
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
-        torch.distributed.all_reduce(counts)
-    return counts
-
-
-def lengths_of(path: torch.Tensor, frames: torch.Tensor, states: int) -> torch.Tensor:
+def state_durations(path: Tensor, frames: Tensor, states: int) -> Tensor:
     """Count the frames of each state.
 
     Args:
@@ -226,16 +224,16 @@ def lengths_of(path: torch.Tensor, frames: torch.Tensor, states: int) -> torch.T
     return counts.scatter_add_(1, path, valid.float())
 
 
-def centres(lengths: torch.Tensor, frames: torch.Tensor) -> torch.Tensor:
-    """Place the tokens at the middle of their lengths.
+def center_positions(durations: Tensor, frames: Tensor) -> Tensor:
+    """Give the middle of each token's frames.
 
     Args:
-        lengths: Relative lengths of the states (B, S + 2), silences included.
+        durations: Relative durations of the states (B, S + 2), silences included.
         frames: Frames that they take together (B,).
 
     Returns:
         Positions (B, S), in frames.
     """
-    total = lengths.sum(dim=1).clamp(min=1e-6)
-    lengths = lengths * (frames / total).unsqueeze(1)
-    return (lengths.cumsum(dim=1) - lengths / 2)[:, 1:-1]
+    total = durations.sum(dim=1).clamp(min=1e-6)
+    durations = durations * (frames / total).unsqueeze(1)
+    return (durations.cumsum(dim=1) - durations / 2)[:, 1:-1]

@@ -5,11 +5,14 @@ see each other, then the codes, which see the text and the codes before them. Th
 last text token predicts the first code; the token `codebook_size` is the end.
 """
 
+from __future__ import annotations
+
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
-from espnet_st.uslm.positions import SinePosition, frame_index, rope_angles, valid_mask
+from espnet_st.masks import valid_mask
+from espnet_st.uslm.positions import SinePosition, frame_index, rope_angles
 from espnet_st.uslm.transformer import Transformer
 
 PRIOR_SLOPES = (-2.6, -0.15)
@@ -19,7 +22,7 @@ a text token for each frame of distance: nearly nothing, and 0.7. As ALiBi's slo
 
 
 class AutoregressiveModel(nn.Module):
-    """Transformer decoder over text tokens and semantic codes.
+    """A transformer decoder over text tokens and semantic codes.
 
     Args:
         vocab_size: Number of text tokens.
@@ -49,7 +52,7 @@ class AutoregressiveModel(nn.Module):
         checkpointing: bool = False,
         text_prior: bool = False,
         code_noise: float = 0.0,
-    ):
+    ) -> None:
         super().__init__()
         self.codebook_size = codebook_size
         self.rotary = rotary
@@ -76,22 +79,33 @@ class AutoregressiveModel(nn.Module):
             for table in (self.text_embedding, self.audio_embedding):
                 nn.init.normal_(table.weight, std=d_model**-0.5)
 
-    def embed_text(self, text, positions):
-        """Vectors (B, S, D) of text tokens at these positions (B, S)."""
+    def embed_text(self, text: Tensor, positions: Tensor) -> Tensor:
+        """Embed text tokens at their positions, both (B, S), as (B, S, D)."""
         x = self.text_embedding(text)
         return self.dropout(x) if self.rotary else self.text_position(x, positions)
 
-    def embed_codes(self, codes, positions):
-        """Vectors (B, T, D) of semantic codes at these positions (B, T)."""
+    def embed_codes(self, codes: Tensor, positions: Tensor) -> Tensor:
+        """Embed semantic codes at their positions, both (B, T), as (B, T, D)."""
         x = self.audio_embedding(codes)
         return self.dropout(x) if self.rotary else self.audio_position(x, positions)
 
-    def rope(self, positions):
-        """Rotary positions of (B, T), if the model has such."""
+    def rope(self, positions: Tensor) -> Tensor | None:
+        """Compute the rotary angles of positions (B, T), if the model has such."""
         return rope_angles(positions, self.decoder.head_size) if self.rotary else None
 
-    def scores(self, mask, query_positions, text_positions):
-        """Turn a boolean mask (B, 1, n, L) into scores (B, H, n, L) with the prior."""
+    def attention_scores(
+        self, mask: Tensor, query_positions: Tensor, text_positions: Tensor
+    ) -> Tensor:
+        """Add the prior of the text near the current frame to an attention mask.
+
+        Args:
+            mask: What a query may see, boolean (B, 1, n, L).
+            query_positions: Positions of the queries (B, n).
+            text_positions: Positions of the text tokens, the first keys (B, S).
+
+        Returns:
+            What is added to attention scores (B, H, n, L); without a prior the mask.
+        """
         if self.prior_slopes is None:
             return mask
         distance = query_positions.unsqueeze(2) - text_positions.unsqueeze(1)
@@ -101,11 +115,11 @@ class AutoregressiveModel(nn.Module):
 
     def forward(
         self,
-        text: torch.Tensor,
-        text_lengths: torch.Tensor,
-        text_positions: torch.Tensor,
-        codes: torch.Tensor,
-    ) -> torch.Tensor:
+        text: Tensor,
+        text_lengths: Tensor,
+        text_positions: Tensor,
+        codes: Tensor,
+    ) -> Tensor:
         """Predict every code, and what follows the last one.
 
         Args:
@@ -127,22 +141,22 @@ class AutoregressiveModel(nn.Module):
         x = torch.cat(
             [self.embed_text(text, text_positions), self.embed_codes(codes, times)], 1
         )
-        seen = F.pad(valid_mask(text_lengths, size), (0, frames))
-        mask = seen[:, None, None, :].expand(-1, -1, size + frames, -1).clone()
+        visible = F.pad(valid_mask(text_lengths, size), (0, frames))
+        mask = visible[:, None, None, :].expand(-1, -1, size + frames, -1).clone()
         mask[:, :, size:, size:] = torch.ones(
             frames, frames, dtype=torch.bool, device=text.device
         ).tril()
         hidden = self.decoder(
             x,
-            mask=self.scores(mask, positions, text_positions),
+            mask=self.attention_scores(mask, positions, text_positions),
             rope=self.rope(positions),
         )
         last = torch.arange(len(text), device=text.device), text_lengths - 1
         hidden = torch.cat([hidden[last].unsqueeze(1), hidden[:, size:]], dim=1)
         return self.predict_layer(hidden)
 
-    def targets(self, codes: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """Give what `forward` should predict: codes, the end, then -100.
+    def targets(self, codes: Tensor, lengths: Tensor) -> Tensor:
+        """Make the targets of `forward`: codes, the end, then -100.
 
         Args:
             codes: Semantic codes (B, T).
@@ -151,6 +165,6 @@ class AutoregressiveModel(nn.Module):
         Returns:
             Targets (B, T + 1).
         """
-        wanted = F.pad(codes, (0, 1))
-        wanted.scatter_(1, lengths.unsqueeze(1), self.codebook_size)
-        return wanted.masked_fill(~valid_mask(lengths + 1, wanted.shape[1]), -100)
+        targets = F.pad(codes, (0, 1))
+        targets.scatter_(1, lengths.unsqueeze(1), self.codebook_size)
+        return targets.masked_fill(~valid_mask(lengths + 1, targets.shape[1]), -100)

@@ -1,14 +1,17 @@
-"""How the NAR model reads and scores codes: by tables, or by the codec's vectors.
+"""Embedding and prediction of codes in the NAR model: by tables, or by codebooks.
 
-Both forms have `embed` and `predict`. `known` says which codes may be read.
+Both classes have `embed` and `predict`; `known` says which codes may be read.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable
+from functools import reduce
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 class TableEmbedding(nn.Module):
@@ -22,7 +25,7 @@ class TableEmbedding(nn.Module):
         d_model: Width.
     """
 
-    def __init__(self, codebook_size: int, n_q: int, d_model: int):
+    def __init__(self, codebook_size: int, n_q: int, d_model: int) -> None:
         super().__init__()
         sizes = [codebook_size + 1] + [codebook_size] * (n_q - 1)
         self.embeddings = nn.ModuleList(nn.Embedding(k, d_model) for k in sizes)
@@ -32,7 +35,7 @@ class TableEmbedding(nn.Module):
         for j in range(n_q - 2):
             self.predict_layers[j].weight = self.embeddings[j + 2].weight
 
-    def embed(self, codes: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
+    def embed(self, codes: Tensor, known: Tensor) -> Tensor:
         """Sum the embeddings of the known codes.
 
         Args:
@@ -43,9 +46,9 @@ class TableEmbedding(nn.Module):
             Vectors (B, T, D).
         """
         parts = zip(self.embeddings, codes, known, strict=True)
-        return sum(table(layer) * seen.unsqueeze(-1) for table, layer, seen in parts)
+        return reduce(torch.add, (t(layer) * m.unsqueeze(-1) for t, layer, m in parts))
 
-    def predict(self, hidden: torch.Tensor, stages: torch.Tensor) -> torch.Tensor:
+    def predict(self, hidden: Tensor, stages: Tensor) -> Tensor:
         """Score the codes of each row's layer.
 
         Args:
@@ -60,12 +63,12 @@ class TableEmbedding(nn.Module):
 
 
 class CodebookEmbedding(nn.Module):
-    """The codec's own vectors: codes that sound alike are alike.
+    """The codec's own vectors: codes that sound alike have similar vectors.
 
     A frame is read as the sum of its known vectors, together with its neighbours and
-    the mean of the prompt. The model guesses the vector that the wanted layer adds,
-    and entries are scored by their distance to the guess: little data can teach that,
-    where a table learns each entry of each layer for itself.
+    the mean of the prompt. The model guesses the vector that the layer to predict adds,
+    and entries are scored by their distance to the guess. Little data can teach that,
+    while a table learns each entry of each layer for itself.
 
     Args:
         codebooks: Vectors (n_q, codebook_size, E).
@@ -75,7 +78,7 @@ class CodebookEmbedding(nn.Module):
     CONTEXT = 7
     """Frames that are read together."""
 
-    def __init__(self, codebooks: torch.Tensor, d_model: int):
+    def __init__(self, codebooks: Tensor, d_model: int) -> None:
         super().__init__()
         n_q, size, dimension = codebooks.shape
         books = codebooks.float()
@@ -96,8 +99,8 @@ class CodebookEmbedding(nn.Module):
         # Scores of order one for a guess that knows nothing.
         self.log_precision = nn.Parameter(torch.full((n_q,), 0.125).log())
 
-    def embed(self, codes: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
-        """Read the known vectors; frames known in all layers are the prompt.
+    def embed(self, codes: Tensor, known: Tensor) -> Tensor:
+        """Embed the known codes; frames known in all layers are the prompt.
 
         Args:
             codes: As in `TableEmbedding.embed`.
@@ -107,14 +110,14 @@ class CodebookEmbedding(nn.Module):
             Vectors (B, T, D).
         """
         parts = zip(self.inputs, codes, known, strict=True)
-        total = sum(book[layer] * seen.unsqueeze(-1) for book, layer, seen in parts)
+        total = reduce(torch.add, (b[layer] * m.unsqueeze(-1) for b, layer, m in parts))
         whole = known.all(dim=0).unsqueeze(-1)
         mean = (total * whole).sum(dim=1) / whole.sum(dim=1).clamp(min=1)
-        vectors = self.read(total.transpose(1, 2)).transpose(1, 2)
-        return vectors + self.voice(mean).unsqueeze(1) + self.prompt * whole
+        read = self.read(total.transpose(1, 2)).transpose(1, 2)
+        return read + self.voice(mean).unsqueeze(1) + self.prompt * whole
 
-    def predict(self, hidden: torch.Tensor, stages: torch.Tensor) -> torch.Tensor:
-        """Score entries by their distance to the guess.
+    def predict(self, hidden: Tensor, stages: Tensor) -> Tensor:
+        """Score the codes of each row's layer by their distance to the guess.
 
         Args:
             hidden: As in `TableEmbedding.predict`.
@@ -133,10 +136,10 @@ class CodebookEmbedding(nn.Module):
 
 
 @torch.no_grad()
-def start_tables(
-    tables: Iterable[Iterable[nn.Embedding]], codebooks: torch.Tensor
-) -> None:
-    """Start embeddings from the codec's vectors: codes that sound alike start alike.
+def init_tables(tables: Iterable[Iterable[nn.Embedding]], codebooks: Tensor) -> None:
+    """Initialize embeddings from the codec's vectors.
+
+    Codes that sound alike then start with similar embeddings.
 
     Vectors as wide as the embeddings are copied. Others go through one random matrix
     of orthonormal rows or columns, which keeps all distances where the embeddings are
@@ -160,21 +163,32 @@ def start_tables(
 
 
 def read_codebooks(
-    given: str | torch.Tensor | None, n_q: int, codebook_size: int
-) -> torch.Tensor | None:
-    """Codebooks (n_q, codebook_size, E) of a tensor or `.npy` file; None for none.
+    source: str | Tensor | None, n_q: int, codebook_size: int
+) -> Tensor | None:
+    """Read codebooks of a tensor or a `.npy` file.
+
+    Args:
+        source: Codebooks, the path of a file of them, or None.
+        n_q: Expected number of codebooks.
+        codebook_size: Expected entries of each.
+
+    Returns:
+        Codebooks (n_q, codebook_size, E), or None for None.
 
     Raises:
         ValueError: If there is no such file, or the sizes differ.
     """
-    if given is None:
+    if source is None:
         return None
-    if not isinstance(given, torch.Tensor):
-        if not Path(given).is_file():
-            raise ValueError(f"no codebooks at {given}: tokenize the corpus first")
-        given = torch.from_numpy(np.load(given))
-    if given.dim() != 3 or given.shape[:2] != (n_q, codebook_size):
+    if isinstance(source, Tensor):
+        codebooks = source
+    else:
+        if not Path(source).is_file():
+            raise ValueError(f"no codebooks at {source}: tokenize the corpus first")
+        codebooks = torch.from_numpy(np.load(source))
+    if codebooks.dim() != 3 or codebooks.shape[:2] != (n_q, codebook_size):
         raise ValueError(
-            f"codebooks are {tuple(given.shape)}: expected ({n_q}, {codebook_size}, E)"
+            f"codebooks are {tuple(codebooks.shape)}: expected "
+            f"({n_q}, {codebook_size}, E)"
         )
-    return given
+    return codebooks

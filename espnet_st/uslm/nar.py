@@ -1,20 +1,23 @@
 """The non-autoregressive model: acoustic codes, layer by layer, all frames at once.
 
 Paper, section 3.4: p(c_i | c_<i, prompt, u). The prompt's frames carry the codes of
-all layers, the frames to predict those of the layers before the wanted one (the
+all layers, the frames to predict those of the layers before the one to predict (the
 *stage*). Norms adapt to the stage.
 """
 
-import torch
-from torch import nn
+from __future__ import annotations
 
+import torch
+from torch import Tensor, nn
+
+from espnet_st.masks import valid_mask
 from espnet_st.uslm.code_embeddings import CodebookEmbedding, TableEmbedding
-from espnet_st.uslm.positions import SinePosition, frame_index, rope_angles, valid_mask
+from espnet_st.uslm.positions import SinePosition, frame_index, rope_angles
 from espnet_st.uslm.transformer import Transformer
 
 
 class NonAutoregressiveModel(nn.Module):
-    """Transformer over text tokens and the known codes of each frame.
+    """A transformer over text tokens and the known codes of each frame.
 
     Args:
         vocab_size: Number of text tokens.
@@ -48,9 +51,9 @@ class NonAutoregressiveModel(nn.Module):
         dropout: float = 0.1,
         rotary: bool = False,
         checkpointing: bool = False,
-        codebooks: torch.Tensor | None = None,
+        codebooks: Tensor | None = None,
         whole_prompt: bool = True,
-    ):
+    ) -> None:
         super().__init__()
         if n_q < 2:
             raise ValueError(f"n_q is {n_q}: USLM predicts layers 2 and on, give 2+")
@@ -87,14 +90,14 @@ class NonAutoregressiveModel(nn.Module):
 
     def forward(
         self,
-        text: torch.Tensor,
-        text_lengths: torch.Tensor,
-        text_positions: torch.Tensor,
-        codes: torch.Tensor,
-        lengths: torch.Tensor,
-        prompt_mask: torch.Tensor,
-        stages: torch.Tensor,
-    ) -> torch.Tensor:
+        text: Tensor,
+        text_lengths: Tensor,
+        text_positions: Tensor,
+        codes: Tensor,
+        lengths: Tensor,
+        prompt_mask: Tensor,
+        stages: Tensor,
+    ) -> Tensor:
         """Predict the codes of one layer, each row its own.
 
         Args:
@@ -117,19 +120,21 @@ class NonAutoregressiveModel(nn.Module):
         known = (stages.view(1, -1, 1) > layers) & valid  # (n_q, B, T)
         if self.whole_prompt:
             known = known | (prompt_mask & valid)
-        words, sounds = self.text_embedding(text), self.codes.embed(codes, known)
+        text_vectors = self.text_embedding(text)
+        code_vectors = self.codes.embed(codes, known)
         rope = None
         if self.rotary:
-            words, sounds = self.dropout(words), self.dropout(sounds)
+            text_vectors = self.dropout(text_vectors)
+            code_vectors = self.dropout(code_vectors)
             positions = torch.cat([text_positions, times], dim=1)
             rope = rope_angles(positions, self.decoder.head_size)
         else:
-            words = self.text_position(words, text_positions)
-            sounds = self.audio_position(sounds, times)
-        seen = torch.cat([valid_mask(text_lengths, size), valid], dim=1)
+            text_vectors = self.text_position(text_vectors, text_positions)
+            code_vectors = self.audio_position(code_vectors, times)
+        visible = torch.cat([valid_mask(text_lengths, size), valid], dim=1)
         hidden = self.decoder(
-            torch.cat([words, sounds], dim=1),
-            mask=seen[:, None, None, :],
+            torch.cat([text_vectors, code_vectors], dim=1),
+            mask=visible[:, None, None, :],
             rope=rope,
             condition=torch.cat([e.weight for e in self.stage_embeddings])[stages - 1],
         )[:, size:]
@@ -138,13 +143,13 @@ class NonAutoregressiveModel(nn.Module):
     @torch.no_grad()
     def generate(
         self,
-        text: torch.Tensor,
-        text_lengths: torch.Tensor,
-        text_positions: torch.Tensor,
-        codes: torch.Tensor,
-        lengths: torch.Tensor,
-        prompt_mask: torch.Tensor,
-    ) -> torch.Tensor:
+        text: Tensor,
+        text_lengths: Tensor,
+        text_positions: Tensor,
+        codes: Tensor,
+        lengths: Tensor,
+        prompt_mask: Tensor,
+    ) -> Tensor:
         """Fill layers 1 to n_q - 1 outside the prompt with the likeliest codes.
 
         Args:

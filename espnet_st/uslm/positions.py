@@ -1,33 +1,30 @@
-"""Where tokens stand in time: sine positions and rotary positions.
+"""Positions of tokens and frames in time: sine positions and rotary positions.
 
 Text and codes are two streams in one sequence, each with positions of its own.
-Positions are real frame_index, so that text tokens may be placed at the frames where
-they sound (`alignment.py`).
+Positions are real numbers, so that a text token may stand at the middle of its frames
+(`aligner.py`).
 """
+
+from __future__ import annotations
 
 import math
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
-def frame_index(x: torch.Tensor) -> torch.Tensor:
-    """Number the columns of a batch (B, T): positions (B, T), float."""
+def frame_index(x: Tensor) -> Tensor:
+    """Give the index of each column of a batch (B, T): positions (B, T), float."""
     return torch.arange(x.shape[1], device=x.device).float().expand(len(x), -1)
 
 
-def valid_mask(lengths: torch.Tensor, size: int) -> torch.Tensor:
-    """Tell valid from padded positions: (B, size), boolean."""
-    return torch.arange(size, device=lengths.device) < lengths.unsqueeze(1)
-
-
-def sine_table(positions: torch.Tensor, d_model: int) -> torch.Tensor:
-    """Give the sine and cosine features of real positions.
+def sine_table(positions: Tensor, d_model: int) -> Tensor:
+    """Compute the sine and cosine features of real positions.
 
     Even channels are sines, odd ones cosines (Vaswani et al., 2017, section 3.5).
 
     Args:
-        positions: Positions (B, T), of the precision that is wanted.
+        positions: Positions (B, T), of the precision to compute in.
         d_model: Number of channels, even.
 
     Returns:
@@ -40,17 +37,21 @@ def sine_table(positions: torch.Tensor, d_model: int) -> torch.Tensor:
 
 
 class SinePosition(nn.Module):
-    """Add sine positions, weighted by a learnt `alpha`, then drop out.
+    """Sine positions, weighted by a learnt `alpha`, then dropout.
 
     Source: the USLM release (`ar_text_position.alpha` and its three sisters).
+
+    Args:
+        dropout: Dropout rate.
+        learn_alpha: Whether `alpha` is learnt; else it stays 1.
     """
 
-    def __init__(self, dropout: float = 0.0, learn_alpha: bool = True):
+    def __init__(self, dropout: float = 0.0, learn_alpha: bool = True) -> None:
         super().__init__()
         self.alpha = nn.Parameter(torch.ones(1), requires_grad=learn_alpha)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, x: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: Tensor, positions: Tensor) -> Tensor:
         """Add positions (B, T) to vectors (B, T, D)."""
         # At least single precision: half of it cannot tell late frames apart.
         precision = torch.promote_types(self.alpha.dtype, torch.float32)
@@ -58,8 +59,8 @@ class SinePosition(nn.Module):
         return self.dropout(x + self.alpha * table)
 
 
-def rope_angles(positions: torch.Tensor, head_size: int) -> torch.Tensor:
-    """Give the angles' cosines and sines for `apply_rope`.
+def rope_angles(positions: Tensor, head_size: int) -> Tensor:
+    """Compute cosines and sines of the angles for `apply_rope`.
 
     Args:
         positions: Positions (B, T), float.
@@ -73,18 +74,18 @@ def rope_angles(positions: torch.Tensor, head_size: int) -> torch.Tensor:
     return torch.stack([angles.cos(), angles.sin()]).unsqueeze(2)
 
 
-def apply_rope(x: torch.Tensor, rope: torch.Tensor) -> torch.Tensor:
-    """Turn pairs of channels by the angles of their positions.
+def apply_rope(x: Tensor, rope: Tensor) -> Tensor:
+    """Rotate pairs of channels by the angles of their positions.
 
-    After it, an inner product depends on the difference of positions only
+    Then an inner product depends on the difference of positions only
     (RoFormer, Su et al., 2021, eq. 34).
 
     Args:
         x: Queries or keys (B, H, T, head_size).
-        rope: What `rope_angles` gave for the same T.
+        rope: From `rope_angles`, of the same T.
 
     Returns:
-        Turned x, same shape and type.
+        Rotated x, of the same shape and type.
     """
     cosine, sine = rope.to(x.dtype)
     first, second = x.chunk(2, dim=-1)

@@ -1,16 +1,20 @@
-"""Tokens that stand around texts: before, between prompt and target, and after."""
+"""Special tokens: around texts, between prompt and target, in place of a text."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
-if TYPE_CHECKING:
-    from espnet_st.uslm.decoding.synthesizer import Prompt
+from espnet_st.uslm.decoding.prompts import Prompt
+
+NO_TEXT = 0
+"""Token (`<blank>`) that replaces each token of a text that a model must not see: in
+training with `text_dropout`, and in the unconditional pass of guidance."""
 
 
 class SpecialTokens(NamedTuple):
@@ -18,7 +22,7 @@ class SpecialTokens(NamedTuple):
 
     Attributes:
         first: Goes before everything.
-        between: Goes between the text of a prompt and that to speak.
+        between: Goes between the text of a prompt and the text to speak.
         last: Goes after everything.
     """
 
@@ -27,24 +31,24 @@ class SpecialTokens(NamedTuple):
     last: int
 
     @classmethod
-    def of(cls, ids: Sequence[int] | None, vocab_size: int) -> SpecialTokens | None:
-        """Marks of given ids, if there are any.
+    def from_ids(
+        cls, ids: Sequence[int] | None, vocab_size: int
+    ) -> SpecialTokens | None:
+        """Make special tokens of the setting `text_marks`; None for none.
 
         Raises:
-            ValueError: If they are not three tokens.
+            ValueError: If they are not three tokens of the vocabulary.
         """
         if not ids:
             return None
-        if len(ids) != 3 or not all(0 <= mark < vocab_size for mark in ids):
+        if len(ids) != 3 or not all(0 <= token < vocab_size for token in ids):
             raise ValueError(
                 f"text_marks are {ids}: give three ids from 0 to {vocab_size - 1}"
             )
         return cls(*ids)
 
-    def around(
-        self, text: torch.Tensor, lengths: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Mark whole texts.
+    def surround(self, text: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Put the first and the last token around whole texts.
 
         Args:
             text: Token ids (B, S), padded.
@@ -53,41 +57,45 @@ class SpecialTokens(NamedTuple):
         Returns:
             Token ids (B, S + 2), lengths (B,).
         """
-        marked = F.pad(text, (1, 1))
-        marked[:, 0] = self.first
-        marked.scatter_(1, (lengths + 1).unsqueeze(1), self.last)
-        return marked, lengths + 2
+        longer = F.pad(text, (1, 1))
+        longer[:, 0] = self.first
+        longer.scatter_(1, (lengths + 1).unsqueeze(1), self.last)
+        return longer, lengths + 2
 
-    def place(
+    def surround_prompted(
         self,
-        texts: Sequence[torch.Tensor | None],
+        texts: Sequence[Tensor | None],
         prompts: Sequence[Prompt | None],
         continued: bool,
-    ) -> tuple[list[torch.Tensor | None], list[Prompt | None]]:
-        """Mark texts to speak and those of their prompts.
+    ) -> tuple[list[Tensor | None], list[Prompt | None]]:
+        """Put special tokens around texts to speak and the texts of their prompts.
 
         Args:
             texts: Token ids (S_i,), or None for a text that is not known.
-            prompts: What goes before; one without words stays as it is.
-            continued: Whether the AR model hears the prompts, or begins anew.
+            prompts: Prompts of these texts; one without text stays as it is.
+            continued: Whether the AR model continues the prompts, or starts anew.
 
         Returns:
-            Both, marked.
+            Texts and prompts with special tokens.
         """
-        spoken, heard = [], []
+        new_texts: list[Tensor | None] = []
+        new_prompts: list[Prompt | None] = []
         for text, prompt in zip(texts, prompts, strict=True):
-            known = prompt is not None and prompt.text is not None
-            known = known and min(len(prompt.text), prompt.codes.shape[1]) > 0
-            before = [] if known and continued else [self.first]
+            prompt_text = None
+            if prompt is not None and prompt.codes.shape[1] > 0:
+                prompt_text = prompt.text
+            known = prompt_text is not None and len(prompt_text) > 0
+            if prompt is not None and prompt_text is not None and known:
+                longer = _extend([self.first], prompt_text, [self.between])
+                prompt = replace(prompt, text=longer)
             if text is not None:
-                text = _joined(before, text, [self.last])
-            spoken.append(text)
-            if known:
-                words = _joined([self.first], prompt.text, [self.between])
-                prompt = replace(prompt, text=words)
-            heard.append(prompt)
-        return spoken, heard
+                before = [] if known and continued else [self.first]
+                text = _extend(before, text, [self.last])
+            new_texts.append(text)
+            new_prompts.append(prompt)
+        return new_texts, new_prompts
 
 
-def _joined(before: list[int], text: torch.Tensor, after: list[int]) -> torch.Tensor:
+def _extend(before: list[int], text: Tensor, after: list[int]) -> Tensor:
+    """Put token ids before and after a text (S,)."""
     return torch.cat([text.new_tensor(before), text, text.new_tensor(after)])

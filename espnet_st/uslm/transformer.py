@@ -4,9 +4,11 @@ Nothing here knows of text or codes. Parameter names follow the USLM release
 (`layers.0.self_attn.in_proj_weight`, `norm1.project_layer.weight`, ...).
 """
 
+from __future__ import annotations
+
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from espnet_st.uslm.kv_cache import KVCache
@@ -20,7 +22,7 @@ class AdaptiveLayerNorm(nn.Module):
     section 4.2.2, eq. 6).
     """
 
-    def __init__(self, d_model: int):
+    def __init__(self, d_model: int) -> None:
         super().__init__()
         self.project_layer = nn.Linear(d_model, 2 * d_model)
         self.norm = nn.LayerNorm(d_model)
@@ -30,7 +32,7 @@ class AdaptiveLayerNorm(nn.Module):
             self.project_layer.bias[:d_model] = 1.0
             self.project_layer.bias[d_model:] = 0.0
 
-    def forward(self, x: torch.Tensor, condition: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
         """Normalize x (B, T, D) under conditions (B, D)."""
         gain, offset = self.project_layer(condition).unsqueeze(1).chunk(2, dim=-1)
         return gain * self.norm(x) + offset
@@ -39,7 +41,7 @@ class AdaptiveLayerNorm(nn.Module):
 class SelfAttention(nn.Module):
     """Multi-head attention of a sequence to itself."""
 
-    def __init__(self, d_model: int, n_heads: int, dropout: float):
+    def __init__(self, d_model: int, n_heads: int, dropout: float) -> None:
         super().__init__()
         self.n_heads = n_heads
         self.dropout = dropout
@@ -49,14 +51,14 @@ class SelfAttention(nn.Module):
         nn.init.xavier_uniform_(self.in_proj_weight)
         nn.init.zeros_(self.out_proj.bias)
 
-    def joint(self, x: torch.Tensor) -> torch.Tensor:
+    def project_joint(self, x: Tensor) -> Tensor:
         """Project to queries, keys and values at once: (B, T, 3 * D)."""
         return F.linear(x, self.in_proj_weight, self.in_proj_bias)
 
-    def project(self, x: torch.Tensor, rope: torch.Tensor | None) -> torch.Tensor:
-        """Give queries, keys and values (3, B, H, T, E), rotary if asked."""
+    def project(self, x: Tensor, rope: Tensor | None) -> Tensor:
+        """Project to queries, keys and values (3, B, H, T, E), with rotary angles."""
         batch, size, _ = x.shape
-        qkv = self.joint(x).view(batch, size, 3, self.n_heads, -1)
+        qkv = self.project_joint(x).view(batch, size, 3, self.n_heads, -1)
         qkv = qkv.permute(2, 0, 3, 1, 4)
         if rope is None:
             return qkv
@@ -64,23 +66,34 @@ class SelfAttention(nn.Module):
 
     def forward(
         self,
-        x: torch.Tensor,
-        mask: torch.Tensor | None,
-        rope: torch.Tensor | None = None,
+        x: Tensor,
+        mask: Tensor | None,
+        rope: Tensor | None = None,
         cache: KVCache | None = None,
         layer: int = 0,
-    ) -> torch.Tensor:
-        """Attend; see `Transformer.forward` for the arguments."""
+    ) -> Tensor:
+        """Attend from a sequence to itself, and to what the cache holds.
+
+        Args:
+            x: Input vectors (B, T, D).
+            mask: As of `Transformer.forward`.
+            rope: See there.
+            cache: See there.
+            layer: Index of this layer in the cache.
+
+        Returns:
+            Output vectors (B, T, D).
+        """
         queries, keys, values = self.project(x, rope)
         if cache is not None:
             keys, values = cache.append(layer, keys, values)
         if mask is not None and mask.is_floating_point():
             mask = mask.to(queries.dtype)
         dropout = self.dropout if self.training else 0.0
-        heard = F.scaled_dot_product_attention(
+        attended = F.scaled_dot_product_attention(
             queries, keys, values, attn_mask=mask, dropout_p=dropout
         )
-        return self.out_proj(heard.transpose(1, 2).flatten(2))
+        return self.out_proj(attended.transpose(1, 2).flatten(2))
 
 
 class TransformerLayer(nn.Module):
@@ -93,7 +106,7 @@ class TransformerLayer(nn.Module):
         ffn_size: int,
         dropout: float,
         adaptive: bool,
-    ):
+    ) -> None:
         super().__init__()
         norm = AdaptiveLayerNorm if adaptive else nn.LayerNorm
         self.self_attn = SelfAttention(d_model, n_heads, dropout)
@@ -103,12 +116,32 @@ class TransformerLayer(nn.Module):
         self.norm2 = norm(d_model)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, x, mask, rope, condition, cache, layer) -> torch.Tensor:
-        """Run one block; see `Transformer.forward` for the arguments."""
-        heard = self.self_attn(
+    def forward(
+        self,
+        x: Tensor,
+        mask: Tensor | None,
+        rope: Tensor | None,
+        condition: tuple[Tensor, ...],
+        cache: KVCache | None,
+        layer: int,
+    ) -> Tensor:
+        """Run one block.
+
+        Args:
+            x: Input vectors (B, T, D).
+            mask: As of `Transformer.forward`.
+            rope: See there.
+            condition: Condition of the norms (B, D), or nothing for plain norms.
+            cache: See there.
+            layer: Index of this layer in the cache.
+
+        Returns:
+            Output vectors (B, T, D).
+        """
+        attended = self.self_attn(
             self.norm1(x, *condition), mask, rope=rope, cache=cache, layer=layer
         )
-        x = x + self.dropout(heard)
+        x = x + self.dropout(attended)
         hidden = self.dropout(F.relu(self.linear1(self.norm2(x, *condition))))
         return x + self.dropout(self.linear2(hidden))
 
@@ -139,7 +172,7 @@ class Transformer(nn.Module):
         dropout: float = 0.0,
         adaptive: bool = False,
         checkpointing: bool = False,
-    ):
+    ) -> None:
         super().__init__()
         if d_model % (2 * n_heads):
             raise ValueError(
@@ -156,12 +189,12 @@ class Transformer(nn.Module):
 
     def forward(
         self,
-        x: torch.Tensor,
-        mask: torch.Tensor | None = None,
-        rope: torch.Tensor | None = None,
-        condition: torch.Tensor | None = None,
+        x: Tensor,
+        mask: Tensor | None = None,
+        rope: Tensor | None = None,
+        condition: Tensor | None = None,
         cache: KVCache | None = None,
-    ) -> torch.Tensor:
+    ) -> Tensor:
         """Run the stack.
 
         Args:
@@ -175,14 +208,14 @@ class Transformer(nn.Module):
         Returns:
             Output vectors (B, T, D).
         """
-        given = () if condition is None else (condition,)
-        again = self.checkpointing and self.training and cache is None
+        conditions = () if condition is None else (condition,)
+        recompute = self.checkpointing and self.training and cache is None
         for index, layer in enumerate(self.layers):
-            inputs = x, mask, rope, given, cache, index
-            if again:
+            inputs = x, mask, rope, conditions, cache, index
+            if recompute:
                 x = checkpoint(layer, *inputs, use_reentrant=False)
             else:
                 x = layer(*inputs)
         if cache is not None:
             cache.advance(x.shape[1])
-        return self.norm(x, *given)
+        return self.norm(x, *conditions)

@@ -1,33 +1,35 @@
 """USLM: phonemes to codes, an ESPnet TTS model (paper, section 3.4).
 
-The AR model writes the semantic codes, the NAR model the acoustic ones. This module
-is what ESPnet builds and trains; what it is asked in training is in `training`, the
-prompting in `decoding`; what turns text into tokens and codes into sound is in `bin`.
+The AR model predicts the semantic codes, the NAR model the acoustic ones. This module
+is what ESPnet builds and trains. Losses are in `training`, synthesis in `decoding`. The
+room `inference` turns text into tokens, and codes into sound.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
+from functools import reduce
+from typing import Any
 
 import torch
 from espnet2.torch_utils.device_funcs import force_gatherable
 from espnet2.tts.abs_tts import AbsTTS
+from torch import Tensor
 
-from espnet_st.codes import check_codes, from_feats
+from espnet_st.codes import check_codes, from_feats, to_feats
 from espnet_st.uslm.aligner import TextAligner
 from espnet_st.uslm.ar import AutoregressiveModel
-from espnet_st.uslm.autocast import PRECISIONS, autocast
-from espnet_st.uslm.code_embeddings import read_codebooks, start_tables
-from espnet_st.uslm.decoding.ar import NO_TEXT
-from espnet_st.uslm.decoding.synthesizer import (
-    Options,
-    Prompt,
-    SynthesisResult,
-    synthesize,
-)
+from espnet_st.uslm.autocast import PRECISIONS, autocast, read_switch
+from espnet_st.uslm.code_embeddings import init_tables, read_codebooks
+from espnet_st.uslm.decoding.limits import Limits
+from espnet_st.uslm.decoding.options import DecodingOptions
+from espnet_st.uslm.decoding.prompts import Prompt
+from espnet_st.uslm.decoding.synthesizer import SynthesisResult, Synthesizer
 from espnet_st.uslm.nar import NonAutoregressiveModel
 from espnet_st.uslm.positions import frame_index
-from espnet_st.uslm.special_tokens import SpecialTokens
+from espnet_st.uslm.special_tokens import NO_TEXT, SpecialTokens
 from espnet_st.uslm.texts import check_text
-from espnet_st.uslm.training.batch import Utterances, ar_loss, nar_loss
+from espnet_st.uslm.training.batch import TrainingBatch, ar_loss, nar_loss
 from espnet_st.uslm.training.nar_plan import NARTrainingPlan, check_choice
 
 
@@ -49,35 +51,36 @@ class USLM(AbsTTS):
         ffn_size: Width of the feed-forward parts.
         dropout: Dropout rate.
         train: Which models there are: `"both"`, or `"ar"` or `"nar"` alone, to be
-            joined with the other by `bin.merge_uslm`.
+            merged with the other by `bin.merge_uslm`.
         nar_stages: Layers that the NAR model learns from a batch, see `draw_stages`.
-        nar_prompt: What it hears of the voice in training: a `"prefix"` of the
-            utterance, another utterance of the `"speaker"` (data `voice`), or
-            `"none"`, as the release did; then the frames of a prompt carry no more
-            layers than those to predict, in decoding too.
+        nar_prompt: Its prompt in training: a `"prefix"` of the utterance, another
+            utterance of the `"speaker"` (data `voice`), or `"none"`, as in the release;
+            then the frames of a prompt carry no more layers than those to predict, in
+            decoding too.
         nar_prompt_frames: Longest such prompt, in frames (150 are the paper's 3 s).
         text_dropout: In training, share of utterances whose tokens are all replaced
             by token 0, for classifier-free guidance.
         max_frames: Longest sequence of prompt and new codes.
         rotary: Rotary positions in place of sine positions.
-        align: Text tokens stand at the frames where they sound, found by a
+        align: Whether text tokens stand at the frames that they take, found by a
             `TextAligner` that learns while the models do; new text takes the mean
-            lengths of its tokens and the pace of the prompt. Else they are numbered.
+            durations of its tokens and the pace of the prompt. Else they are numbered.
         align_jitter: In training, spread of the logarithm of a factor drawn for the
-            length of each token.
-        text_prior: AR heads prefer the text near the current frame.
+            duration of each token.
+        text_prior: Whether AR heads prefer the text near the current frame.
         code_noise: In training, share of the AR's input codes replaced at random.
         codebooks: The codec's vectors (n_q, codebook_size, E), or a .npy file of
             them.
         codebooks_as: `"vectors"`: the NAR model reads and scores codes by the
             codebooks; `"tables"`: the embeddings of both models start from them.
-        gradient_checkpointing: Keep only the inputs of layers for the backward pass,
-            and compute the rest again: less memory, a third more time.
+        gradient_checkpointing: Whether to keep only the inputs of layers for the
+            backward pass, and compute the rest again: less memory, a third more time.
         bfloat16: `"auto"` computes in bfloat16 on a CPU that has the matrix units
-            for it (AMX), `"on"` on every CPU, `"off"` never. ESPnet's `use_amp`
-            rules on a GPU.
-        text_marks: Ids of the tokens before a text, between those of a prompt and
-            of the target, and after, which the model then adds itself; the release
+            for it (AMX), `"on"` on every CPU, `"off"` never. True and False, as YAML
+            reads a bare `on` or `off`, mean the same. On a GPU ESPnet's `use_amp`
+            decides.
+        text_marks: Ids of the special tokens before a text, between those of a prompt
+            and of the target, and after, which the model then adds itself; the release
             has <bos>, _ and <eos>.
 
     Raises:
@@ -106,13 +109,14 @@ class USLM(AbsTTS):
         align_jitter: float = 0.2,
         text_prior: bool = False,
         code_noise: float = 0.0,
-        codebooks: str | torch.Tensor | None = None,
+        codebooks: str | Tensor | None = None,
         codebooks_as: str = "vectors",
         gradient_checkpointing: bool = False,
-        bfloat16: str = "off",
+        bfloat16: str | bool = "off",
         text_marks: Sequence[int] | None = None,
-    ):
+    ) -> None:
         super().__init__()
+        bfloat16 = read_switch(bfloat16)
         check_choice("train", train, ("both", "ar", "nar"))
         check_choice("codebooks_as", codebooks_as, ("vectors", "tables"))
         check_choice("bfloat16", bfloat16, PRECISIONS)
@@ -122,7 +126,7 @@ class USLM(AbsTTS):
             raise ValueError(f"text_dropout is {text_dropout}: give a share, 0 to 1")
         if nar_stages == "release" and odim < 3:
             raise ValueError(f"nar_stages: release needs 3 codebooks, not {odim}")
-        self.text_marks = SpecialTokens.of(text_marks, idim)
+        self.special_tokens = SpecialTokens.from_ids(text_marks, idim)
         self.idim = idim
         self.n_q = odim
         self.codebook_size = codebook_size
@@ -142,7 +146,8 @@ class USLM(AbsTTS):
             rotary=rotary,
             checkpointing=gradient_checkpointing,
         )
-        self.ar = self.nar = None
+        self.ar: AutoregressiveModel | None = None
+        self.nar: NonAutoregressiveModel | None = None
         if train != "nar":
             self.ar = AutoregressiveModel(
                 idim,
@@ -165,26 +170,37 @@ class USLM(AbsTTS):
         if books is not None and codebooks_as == "tables":
             tables = [self.nar.codes.embeddings] if self.nar else []
             tables += [[self.ar.audio_embedding]] if self.ar else []
-            start_tables(tables, books)
+            init_tables(tables, books)
 
     @property
     def require_vocoder(self) -> bool:
-        """False: the codec is the vocoder, and lives in `bin`."""
+        """Tell ESPnet to build no vocoder: codes are decoded by their codec."""
         return False
+
+    @property
+    def synthesizer(self) -> Synthesizer:
+        """Give what decodes with these models.
+
+        Raises:
+            ValueError: If there is no NAR model.
+        """
+        self.need("nar")
+        limits = Limits(self.n_q, self.codebook_size, self.idim, self.max_frames)
+        return Synthesizer(self.ar, self.nar, self.aligner, self.special_tokens, limits)
 
     def forward(
         self,
-        text: torch.Tensor,
-        text_lengths: torch.Tensor,
-        feats: torch.Tensor,
-        feats_lengths: torch.Tensor,
-        voice: torch.Tensor | None = None,
-        voice_lengths: torch.Tensor | None = None,
-        **kwargs,
-    ) -> tuple[torch.Tensor, dict[str, torch.Tensor], torch.Tensor]:
-        """Give the sum of the AR and NAR losses, each a mean over its codes.
+        text: Tensor,
+        text_lengths: Tensor,
+        feats: Tensor,
+        feats_lengths: Tensor,
+        voice: Tensor | None = None,
+        voice_lengths: Tensor | None = None,
+        **kwargs: Any,
+    ) -> tuple[Tensor, dict[str, Tensor], Tensor]:
+        """Compute the sum of the AR and NAR losses, each a mean over its codes.
 
-        In evaluation all layers of the NAR model count, nothing is drawn, and a prefix
+        In evaluation all layers of the NAR model count, nothing is random, and a prefix
         is a third of its utterance.
 
         Args:
@@ -204,48 +220,54 @@ class USLM(AbsTTS):
 
         Raises:
             ValueError: If codes are out of range or have a wrong number of layers,
-                a text is empty, or prompts are needed and not given.
+                a text is empty, or prompts are needed and missing.
         """
-        codes = self._codes(feats)
+        codes = self._read_codes(feats)
         check_text(text, text_lengths, self.idim)
-        if self.text_marks:
-            text, text_lengths = self.text_marks.around(text, text_lengths)
-        where = self.place(text, text_lengths, codes[0], feats_lengths)
+        if self.special_tokens:
+            text, text_lengths = self.special_tokens.surround(text, text_lengths)
+        positions = self.text_positions(text, text_lengths, codes[0], feats_lengths)
         if self.training and self.text_dropout:
             dropped = torch.rand(len(text), device=text.device) < self.text_dropout
             text = text.masked_fill(dropped.unsqueeze(1), NO_TEXT)
-        batch = Utterances(text, text_lengths, where, codes, feats_lengths)
+        batch = TrainingBatch(text, text_lengths, positions, codes, feats_lengths)
         parts = []
         with autocast(self.bfloat16, text.device):
             if self.ar is not None:
                 parts.append(ar_loss(self.ar, batch))
             if self.nar is not None:
-                prompt = None if voice is None else self._codes(voice)
+                prompt = None if voice is None else self._read_codes(voice)
                 in_frames = self.aligner is not None
-                asked = self.nar_plan.choose(
+                plan = self.nar_plan.draw(
                     batch, prompt, voice_lengths, self.training, in_frames
                 )
-                parts.append(nar_loss(self.nar, *asked))
-        loss = sum(part for part, _ in parts)
+                parts.append(nar_loss(self.nar, *plan))
+        loss = reduce(torch.add, (part for part, _ in parts))
         stats = {key: value for _, part in parts for key, value in part.items()}
         stats["loss"] = loss.detach()
         return force_gatherable((loss, stats, float(len(text))), text.device)
 
     def inference(
         self,
-        text: torch.Tensor,
-        prompt_text: torch.Tensor | None = None,
-        prompt_codes: torch.Tensor | None = None,
+        text: Tensor,
+        prompt_text: Tensor | None = None,
+        prompt_codes: Tensor | None = None,
         use_teacher_forcing: bool = False,
-        **options,
-    ) -> dict[str, torch.Tensor]:
-        """Speak one text (S,) by ESPnet's call.
+        **options: Any,
+    ) -> dict[str, Any]:
+        """Speak one text by ESPnet's call.
 
-        Prompts are token ids (S',), if they are known, and codes (n_q, T'); options
-        those of `synthesize`.
+        Args:
+            text: Token ids (S,).
+            prompt_text: Token ids of what the prompt says (S',), if it is known.
+            prompt_codes: Codes of the prompt (n_q, T').
+            use_teacher_forcing: Must be False.
+            **options: Those of `decoding.DecodingOptions`.
 
         Returns:
-            `codes`, `score` and `truncated` of `decoding.SynthesisResult`.
+            `codes` (n_q, T), `score` and `truncated` of a `SynthesisResult`; and
+            `feat_gen`, the codes as features (T, n_q) that ESPnet's own command
+            `tts_inference` saves, for it knows no codec to decode them.
 
         Raises:
             ValueError: As `synthesize`; or if teacher forcing is asked for.
@@ -255,23 +277,24 @@ class USLM(AbsTTS):
         prompt = None
         if prompt_codes is not None:
             prompt = Prompt(prompt_text, prompt_codes)
-        return vars(self.synthesize([text], [prompt], **options)[0])
+        result = self.synthesize([text], [prompt], **options)[0]
+        return dict(**vars(result), feat_gen=to_feats(result.codes[:, None])[0])
 
     def synthesize(
         self,
-        texts: Sequence[torch.Tensor],
+        texts: Sequence[Tensor],
         prompts: Sequence[Prompt | None],
-        **options,
+        **options: Any,
     ) -> list[SynthesisResult]:
-        """Speak a batch of texts, each in the voice of its prompt; see `decoding`.
+        """Speak a batch of texts, each in the voice of its prompt.
 
         Args:
-            texts: Token ids, (S_i,) each.
-            prompts: What to continue, or None for any voice.
-            **options: Those of `decoding.Options`.
+            texts: Token ids (S_i,).
+            prompts: Prompts, or None for any voice.
+            **options: Those of `decoding.DecodingOptions`.
 
         Returns:
-            What each text became.
+            A result for each text.
 
         Raises:
             ValueError: If a text is empty, tokens or codes or options are out of
@@ -279,13 +302,16 @@ class USLM(AbsTTS):
                 only one of its halves.
         """
         self.need("ar", "nar")
-        return synthesize(self, texts, prompts, Options(**options))
+        return self.synthesizer.synthesize(texts, prompts, DecodingOptions(**options))
 
     def need(self, *halves: str) -> None:
-        """Refuse work for which a half is missing: `"ar"` or `"nar"`.
+        """Refuse work for which a half is missing.
+
+        Args:
+            *halves: `"ar"` or `"nar"`.
 
         Raises:
-            ValueError: Saying which, and how to get it.
+            ValueError: If one is missing; the message says how to get it.
         """
         for half in halves:
             if getattr(self, half) is None:
@@ -294,24 +320,27 @@ class USLM(AbsTTS):
                     "join it with one (python -m espnet_st.bin.merge_uslm)"
                 )
 
-    def place(
-        self,
-        text: torch.Tensor,
-        text_lengths: torch.Tensor,
-        codes: torch.Tensor,
-        lengths: torch.Tensor,
-    ) -> torch.Tensor:
-        """Place the tokens (B, S) of spoken texts, as `TextAligner.place` does.
+    def text_positions(
+        self, text: Tensor, text_lengths: Tensor, codes: Tensor, lengths: Tensor
+    ) -> Tensor:
+        """Find the positions of text tokens in their utterances; the aligner learns.
 
-        Without an aligner they are numbered.
+        Args:
+            text: Token ids (B, S), padded.
+            text_lengths: Number of tokens (B,).
+            codes: Semantic codes (B, T), padded.
+            lengths: Frames (B,).
+
+        Returns:
+            Positions (B, S): frames; without an aligner the index of each token.
         """
         if self.aligner is None:
             return frame_index(text)
         jitter = self.align_jitter if self.training else None
-        return self.aligner.place(text, text_lengths, codes, lengths, jitter)
+        return self.aligner.token_positions(text, text_lengths, codes, lengths, jitter)
 
-    def _codes(self, feats):
-        """Codes (n_q, B, T) of what ESPnet loaded."""
+    def _read_codes(self, feats: Tensor) -> Tensor:
+        """Read codes (n_q, B, T) from what ESPnet loaded, and check them."""
         codes = from_feats(feats)
         check_codes(codes, self.codebook_size, self.n_q)
         return codes

@@ -20,7 +20,7 @@ from espnet_st.codec.generator import Generator
 from espnet_st.inference.audio_coding import AudioCoding
 from espnet_st.inference.espeak import phonemes
 from espnet_st.inference.text2speech import Text2Speech
-from espnet_st.uslm.decoding.synthesizer import Prompt
+from espnet_st.uslm.decoding.prompts import Prompt
 
 HEADS = 3
 N_Q, SIZE = CODEC["quantizer_conf"]["n_q"], CODEC["quantizer_conf"]["codebook_size"]

@@ -24,7 +24,7 @@ from espnet_st.checkpoints.official_uslm import (
     state_from_official,
     state_to_official,
 )
-from espnet_st.uslm.decoding.synthesizer import Prompt, revoice
+from espnet_st.uslm.decoding.prompts import Prompt
 from espnet_st.uslm.uslm import USLM
 
 HEADS = 3
@@ -121,7 +121,7 @@ def test_marks_stand_around_texts_of_known_voices_and_others(tiny):
         ((None, known), (None, before)),
     ):
         ours, theirs = (
-            revoice(model, [source[0]], [one], [prompt])[0]
+            model.synthesizer.convert_voices([source[0]], [one], [prompt])[0]
             for model, (one, prompt) in ((marked, given), (plain, wanted))
         )
         assert ours.equal(theirs)

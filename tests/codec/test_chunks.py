@@ -1,10 +1,19 @@
-"""Signals in pieces and abreast: the output is that of each whole signal alone."""
+"""Signals in chunks and batches: the output is that of each whole signal alone."""
 
 import pytest
 import torch
 
-from espnet_st.codec import lstm as recurrent
-from espnet_st.codec.chunks import Flow, cut, join, run
+from espnet_st.codec import lstm as codec_lstm
+from espnet_st.codec.chunks import (
+    BatchLayer,
+    Chunk,
+    FrameLayer,
+    StreamLayer,
+    StreamState,
+    join_chunks,
+    run_layers,
+    split_signals,
+)
 from espnet_st.codec.generator import Generator
 from espnet_st.codec.lstm import ResidualLSTM
 from espnet_st.kernels import lstm, lstm_steps
@@ -70,39 +79,39 @@ def generator(request):
     return generator
 
 
-def together(ticks, signals, size):
-    """Run signals abreast, in pieces of `size`."""
-    flows = [Flow() for _ in signals]
-    return join(ticks(cut(signals, size, flows), flows))
+def run_batched(run, signals, size):
+    """Run signals together, in chunks of `size`."""
+    states = [StreamState() for _ in signals]
+    batches = split_signals(signals, size)
+    return join_chunks([out for batch in batches for out in run(batch, states)])
 
 
-def test_ragged_signals_abreast_give_what_each_gives_alone(generator):
+def test_ragged_signals_together_give_what_each_gives_alone(generator):
     wavs = [torch.randn(length) for length in LENGTHS]
-    codes = together(generator.encode_ticks, wavs, 3000)
-    decoded = together(generator.decode_ticks, codes, 9)
+    codes = run_batched(generator.encode_chunks, wavs, 3000)
+    decoded = run_batched(generator.decode_chunks, codes, 9)
     assert len(codes[-1][0].unique()) > 4
     for wav, own, out in zip(wavs, codes, decoded, strict=True):
-        assert torch.equal(own, together(generator.encode_ticks, [wav], 3000)[0])
+        assert torch.equal(own, run_batched(generator.encode_chunks, [wav], 3000)[0])
         assert torch.equal(own, generator.encode(wav[None, None])[:, 0])
-        assert torch.equal(out, together(generator.decode_ticks, [own], 9)[0])
+        assert torch.equal(out, run_batched(generator.decode_chunks, [own], 9)[0])
         whole = generator.decode(own[:, None])[0, 0]
         assert out.shape == (own.shape[1] * generator.hop_length,)
         torch.testing.assert_close(out, whole, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_pieces_of_any_size_join_to_the_whole(generator, seed):
+def test_chunks_of_any_size_join_to_the_whole(generator, seed):
     torch.manual_seed(seed)
     layers = generator.encoder.layers
     for length in (1, 37, 2000, 7777):
         wav = torch.randn(1, 1, length)
         sizes = random_sizes(length)
-        flow = Flow()
-        found = join(run_sizes(layers, wav, sizes, flow))[0]
+        found = run_sizes(layers, wav, sizes)
         expected = generator.encoder(wav)
         torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
         sizes = random_sizes(expected.shape[-1])
-        found = join(run_sizes(generator.decoder.layers, expected, sizes, Flow()))[0]
+        found = run_sizes(generator.decoder.layers, expected, sizes)
         expected = generator.decoder(expected)
         torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
 
@@ -113,13 +122,33 @@ def random_sizes(length):
     return [stop - start for start, stop in zip([0, *cuts], [*cuts, length])]
 
 
-def run_sizes(layers, signal, sizes, flow):
-    def ticks():
-        for number, piece in enumerate(signal.split(sizes, -1)):
-            flow.last = number == len(sizes) - 1
-            yield [piece]
+def run_sizes(layers, signal, sizes):
+    state = StreamState()
+    chunks = [Chunk(x, False) for x in signal.split(sizes, -1)]
+    chunks[-1] = Chunk(chunks[-1].values, True)
+    made = [out for one in chunks for out in run_layers(layers, [one], [state])]
+    assert [chunk.is_last for (chunk,) in made] == [False] * (len(made) - 1) + [True]
+    return join_chunks(made)[0]
 
-    return run(layers, ticks(), [flow])
+
+def test_each_layer_declares_one_kind(generator):
+    for layer in [*generator.encoder.layers, *generator.decoder.layers]:
+        kinds = [isinstance(layer, k) for k in (FrameLayer, StreamLayer, BatchLayer)]
+        assert sum(kinds) == 1, layer
+
+
+def test_states_are_all_that_is_remembered(generator):
+    """Two signals take turns through the same layers."""
+    wavs = torch.randn(2, 1, 1, 4000)
+    layers = generator.encoder.layers
+    alone = [run_sizes(layers, wav, [1700, 1300, 1000]) for wav in wavs]
+    states, found = [StreamState(), StreamState()], [[], []]
+    for start, stop in ((0, 1700), (1700, 3000), (3000, 4000)):
+        for wav, state, own in zip(wavs, states, found, strict=True):
+            chunk = Chunk(wav[..., start:stop], stop == 4000)
+            own += run_layers(layers, [chunk], [state])
+    for own, expected in zip(found, alone, strict=True):
+        assert torch.equal(join_chunks(own)[0], expected)
 
 
 def make_lstm(layers, bidirectional, memory=0.0):
@@ -155,11 +184,9 @@ def test_lstm_rows_are_torchs_lstm(layers, bidirectional, span, columns, monkeyp
 @pytest.mark.parametrize("memory", [0.0, 4.0, 20.0])
 def test_windows_of_a_long_signal_read_as_one(memory, monkeypatch):
     """Even when the LSTM forgets so little that every window matters to all."""
-    monkeypatch.setattr(recurrent, "WINDOW", 8)
+    monkeypatch.setattr(codec_lstm, "WINDOW", 8)
     module = make_lstm(2, True, memory)
     signals = [torch.randn(1, 6, length) for length in (100, 3, 17, 40)]
-    flows = [Flow() for _ in signals]
-    found = join(module.abreast(cut(signals, 5, flows), flows))
+    found = run_batched(module.step_batch, signals, 5)
     for x, signal in zip(found, signals, strict=True):
         torch.testing.assert_close(x, module(signal), rtol=1e-5, atol=1e-5)
-    assert all(flow.last for flow in flows)

@@ -55,11 +55,11 @@ def test_the_dimension_axis_is_the_official_one_with_its_gradient():
         a, b = pair(seed)
         a.requires_grad_()
         expected = official().d_axis_distill_loss(a, b)
-        (wanted,) = torch.autograd.grad(expected, a)
+        (gradient_expected,) = torch.autograd.grad(expected, a)
         loss, cosine = dimension_axis_loss(a, b)
         (gradient,) = torch.autograd.grad(loss, a)
         torch.testing.assert_close(loss, expected, rtol=1e-5, atol=0)
-        torch.testing.assert_close(gradient, wanted, rtol=1e-5, atol=1e-8)
+        torch.testing.assert_close(gradient, gradient_expected, rtol=1e-5, atol=1e-8)
         assert -1 <= cosine <= 1
     a, b = pair()
     assert dimension_axis_loss(a, 2 * a)[0].item() == pytest.approx(0.3133, abs=1e-4)
@@ -90,7 +90,7 @@ def test_frames_beyond_an_items_end_count_nothing(axis):
     alone = [loss(x[None, :n], y[None, :n]) for x, y, n in zip(a, b, LENGTHS.tolist())]
     # Dimensions are averaged over items, all else over frames.
     weights = torch.ones(3) if axis == "dimension" else LENGTHS.float()
-    wanted = [
+    expected = [
         sum(w * value for w, value in zip(weights, values)) / weights.sum()
         for values in zip(*alone)
     ]
@@ -99,8 +99,8 @@ def test_frames_beyond_an_items_end_count_nothing(axis):
     b[beyond] = 3 if axis == "units" else -100.0
     a.requires_grad_()
     found = loss(a, b, LENGTHS)
-    torch.testing.assert_close(found[0], wanted[0])
-    torch.testing.assert_close(found[1], wanted[1])
+    torch.testing.assert_close(found[0], expected[0])
+    torch.testing.assert_close(found[1], expected[1])
     found[0].backward()
     assert (a.grad[beyond] == 0).all() and (a.grad[~beyond] != 0).any()
 
@@ -136,14 +136,14 @@ def test_a_codec_is_told_which_loss_and_which_frames():
     projected = projection(first.transpose(1, 2))
     target = wav.unfold(1, 320, 320).mean(-1, keepdim=True)
     frames = torch.tensor([10, 5])
-    for conf, wanted in (
+    for conf, expected in (
         ({}, time_axis_loss(projected, target, frames)),
         ({"lambda_l1": 2.0}, time_axis_loss(projected, target, frames, 2.0)),
         ({"axis": "dimension"}, dimension_axis_loss(projected, target, frames)),
     ):
         distillation = Distillation(16000, 320, **conf)
         distillation.teacher = Teacher(320)
-        assert distillation(projection, first, wav, lengths) == wanted
+        assert distillation(projection, first, wav, lengths) == expected
         assert distillation.teacher.lengths == [lengths]
 
 
@@ -152,10 +152,6 @@ def test_frames_that_do_not_agree_are_refused():
     distillation.teacher = Teacher(640)
     with pytest.raises(ValueError, match="gives 5 frames and the codec 10 for 3200"):
         distillation(torch.nn.Linear(4, 1), torch.randn(2, 4, 10), torch.randn(2, 3200))
-    with pytest.raises(ValueError, match="75 frames per second, teachers 50"):
-        Distillation(24000, 320)(
-            torch.nn.Linear(4, 1), torch.randn(2, 4, 10), torch.randn(2, 3200)
-        )
 
 
 @pytest.mark.parametrize(

@@ -30,9 +30,11 @@ def test_values_and_gradients_are_torchs(
         expected, found = theirs(x), ours(x)
         torch.testing.assert_close(found, expected)
         direction = torch.randn_like(expected)
-        wanted = torch.autograd.grad(expected, [x, *theirs.parameters()], direction)
-        given = torch.autograd.grad(found, [x, *ours.parameters()], direction)
-        torch.testing.assert_close(given, wanted)
+        theirs_gradients = torch.autograd.grad(
+            expected, [x, *theirs.parameters()], direction
+        )
+        gradients = torch.autograd.grad(found, [x, *ours.parameters()], direction)
+        torch.testing.assert_close(gradients, theirs_gradients)
 
 
 def test_frozen_weights_get_no_gradient():

@@ -5,9 +5,9 @@ import torch
 from official_pairs import copy, seanet_pairs
 from torch.nn.utils import parametrize
 
-from espnet_st.codec.chunks import Padding
 from espnet_st.codec.generator import Generator
 from espnet_st.codec.layers import Conv1d, fold_weight_norm
+from espnet_st.codec.padding import Padding
 from espnet_st.codec.seanet import SEANetDecoder, SEANetEncoder
 
 

@@ -1,5 +1,8 @@
 """Losses against their formulas in float64."""
 
+import math
+
+import numpy as np
 import pytest
 import torch
 
@@ -95,6 +98,40 @@ def test_mel_loss_is_zero_for_the_same_and_grows_with_noise(loss):
     fake = wav.clone().requires_grad_()
     loss(wav, fake).backward()
     assert torch.isfinite(fake.grad).all()
+
+
+def mel_filters(n_bands, size, sample_rate):
+    """Triangles (size // 2 + 1, n_bands) on the HTK scale, in float64."""
+    top = 2595 * math.log10(1 + sample_rate / 2 / 700)
+    edges = 700 * (10 ** (np.linspace(0, top, n_bands + 2) / 2595) - 1)
+    hertz = np.arange(size // 2 + 1) * sample_rate / size
+    left, middle, right = edges[:-2], edges[1:-1], edges[2:]
+    up = (hertz[:, None] - left) / (middle - left)
+    down = (right - hertz[:, None]) / (right - middle)
+    return np.maximum(0, np.minimum(up, down))
+
+
+@pytest.mark.parametrize("log", [False, True])
+def test_mel_loss_is_the_formula(log):
+    """L_f of section 3.3, spelt out in float64."""
+    rng = np.random.default_rng(0)
+    real, fake = 0.1 * rng.standard_normal((2, 2, 1, 3000))
+    total = 0.0
+    for exponent in range(5, 12):
+        size = 2**exponent
+        window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(size) / size)
+        window /= np.sqrt((window**2).sum())
+        filters = mel_filters(min(64, size // 8), size, 16000)
+        spectra = []
+        for wavs in (real, fake):
+            starts = range(0, wavs.shape[-1] - size + 1, size // 4)
+            frames = np.stack([wavs[:, 0, s : s + size] for s in starts], 1)
+            mel = np.abs(np.fft.rfft(frames * window)) @ filters
+            spectra.append(np.log10(np.maximum(mel, 1e-4)) if log else mel)
+        difference = spectra[0] - spectra[1]
+        total += np.abs(difference).mean() + np.sqrt((difference**2).mean(-1)).mean()
+    loss = MelLoss(16000, log=log)(*torch.tensor(np.stack([real, fake])).float())
+    assert loss.item() == pytest.approx(total / 7, rel=1e-4)
 
 
 def test_mel_losses_do_not_fall_to_half_precision():

@@ -56,7 +56,7 @@ def test_mel_and_time_loss_are_equal(seed):
 
 
 @pytest.fixture(scope="module")
-def judges():
+def discriminators():
     """Our discriminators and the official ones, of equal weights and full size."""
     torch.manual_seed(0)
     theirs = {
@@ -76,54 +76,54 @@ def judges():
 
 @pytest.mark.parametrize("seed", [0, 1])
 @torch.no_grad()
-def test_discriminators_and_their_losses_are_equal(judges, seed):
-    ours, theirs = judges
+def test_discriminators_and_their_losses_are_equal(discriminators, seed):
+    ours, theirs = discriminators
     ours.eval()
-    for judge in theirs.values():
-        judge.eval()
+    for one in theirs.values():
+        one.eval()
     torch.manual_seed(seed)
     real, fake = 0.1 * torch.randn(2, 1, 1, 2311)
-    said = [theirs[name](real, fake) for name in ("mstftd", "mpd", "msd")]
-    judged_real, judged_fake = ours(real), ours(fake)
-    for index, judged in ((0, judged_real), (1, judged_fake)):
-        logits = [one for group in said for one in group[index]]
-        features = [one for group in said for one in group[index + 2]]
-        for mine, logit, maps in zip(judged, logits, features, strict=True):
+    outputs = [theirs[name](real, fake) for name in ("mstftd", "mpd", "msd")]
+    our_real, our_fake = ours(real), ours(fake)
+    for index, ours_of_one in ((0, our_real), (1, our_fake)):
+        logits = [one for group in outputs for one in group[index]]
+        features = [one for group in outputs for one in group[index + 2]]
+        for mine, logit, maps in zip(ours_of_one, logits, features, strict=True):
             close(mine.logits.flatten(), logit.flatten())
             for x, y in zip(mine.features, maps):
                 close(x, y)
     close(
-        losses.least_squares_discriminator_loss(judged_real, judged_fake),
-        sum(official_losses.discriminator_loss(*group[:2]) for group in said),
+        losses.least_squares_discriminator_loss(our_real, our_fake),
+        sum(official_losses.discriminator_loss(*group[:2]) for group in outputs),
     )
     close(
-        losses.least_squares_adversarial_loss(judged_fake),
-        sum(official_losses.adversarial_loss(group[1]) for group in said),
+        losses.least_squares_adversarial_loss(our_fake),
+        sum(official_losses.adversarial_loss(group[1]) for group in outputs),
     )
     close(
-        losses.absolute_feature_loss(judged_real, judged_fake),
-        sum(official_losses.feature_loss(*group[2:]) for group in said),
+        losses.absolute_feature_loss(our_real, our_fake),
+        sum(official_losses.feature_loss(*group[2:]) for group in outputs),
     )
     together_real, together_fake = ours.discriminate_both(real, fake)
     for mine, both in zip(
-        judged_real + judged_fake, together_real + together_fake, strict=True
+        our_real + our_fake, together_real + together_fake, strict=True
     ):
         close(both.logits, mine.logits)
 
 
-def official_step(model, judges, teacher, wav, optimizer_g, optimizer_d):
+def official_step(model, discriminators, teacher, wav, optimizer_g, optimizer_d):
     """The turns of the official trainer's `train`, discriminators first."""
     fake, commitment, feature = model(wav)
     optimizer_d.zero_grad()
-    said = [judge(wav, fake.detach()) for judge in judges.values()]
-    sum(official_losses.discriminator_loss(*group[:2]) for group in said).backward()
+    outputs = [one(wav, fake.detach()) for one in discriminators.values()]
+    sum(official_losses.discriminator_loss(*group[:2]) for group in outputs).backward()
     optimizer_d.step()
     optimizer_g.zero_grad()
-    said = [judge(wav, fake) for judge in judges.values()]
+    outputs = [one(wav, fake) for one in discriminators.values()]
     mels = [official_losses.mel_loss(wav, fake, **conf) for conf in MELS]
     loss = (
-        sum(official_losses.feature_loss(*group[2:]) for group in said)
-        + sum(official_losses.adversarial_loss(group[1]) for group in said)
+        sum(official_losses.feature_loss(*group[2:]) for group in outputs)
+        + sum(official_losses.adversarial_loss(group[1]) for group in outputs)
         + sum(weight * mel for weight, mel in zip((45, 1, 1, 1), mels))
         + 10 * commitment
         + 500 * official_losses.recon_loss(wav, fake)
@@ -145,33 +145,35 @@ def our_step(model, wav, optimizer_g, optimizer_d):
     return out["loss"].item()
 
 
-def test_an_optimizer_step_gives_the_same_parameters(judges):
+def test_an_optimizer_step_gives_the_same_parameters(discriminators):
     torch.manual_seed(3)
     wav = 0.1 * torch.randn(1, 1, 2560)
-    theirs, their_judges = official_model(RELEASED, wav), judges[1]
+    theirs, their_discriminators = official_model(RELEASED, wav), discriminators[1]
     small = {"stft_filters": 2, "period_channels": 4, "max_period_channels": 4}
     small |= {"scale_channels": 16, "max_scale_channels": 16}
     ours = SpeechTokenizer(**parts_of(RELEASED), **RELEASE, discriminator_conf=small)
-    ours.discriminator = judges[0]  # of full size, and built already
+    ours.discriminator = discriminators[0]  # of full size, and built already
     ours.distillation.teacher = teacher = FrameTeacher()
     pairs = generator_pairs(ours.generator, theirs)
-    pairs += discriminator_pairs(ours.discriminator, their_judges)
+    pairs += discriminator_pairs(ours.discriminator, their_discriminators)
     copy(pairs)
     trained = {parameter.data_ptr() for parameter in ours.parameters()}
     pairs = [pair for pair in pairs if pair[0].data_ptr() in trained]
     before = [mine.clone() for mine, _ in pairs]
     ours.train()
-    for judge in their_judges.values():
-        judge.train()
+    for one in their_discriminators.values():
+        one.train()
     settings = {"lr": 1e-4, "betas": (0.9, 0.99)}
     expected = official_step(
         theirs,
-        their_judges,
+        their_discriminators,
         teacher,
         wav,
         get_optimizer(theirs.parameters(), wd=0, **settings),
         get_optimizer(
-            itertools.chain(*(judge.parameters() for judge in their_judges.values())),
+            itertools.chain(
+                *(one.parameters() for one in their_discriminators.values())
+            ),
             wd=0,
             **settings,
         ),

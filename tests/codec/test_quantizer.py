@@ -185,6 +185,18 @@ def test_usage_counts_perplexity_and_dead_entries():
     assert {key.rpartition("_rvq")[2] for key in usage} == {"1", "2", "3"}
 
 
+@pytest.mark.parametrize("threshold", [0.0, 1.0])
+def test_what_is_logged_as_dead_is_what_an_update_replaces(threshold):
+    """Also at the threshold itself, and where none is replaced."""
+    quantizer = make_quantizer(codebook_size=4, dead_code_threshold=threshold)
+    codebook = quantizer.layers[0]
+    codebook.counts.copy_(torch.tensor([5.0, 0.0, threshold, 0.5]))
+    logged = int(quantizer.usage()["dead_codes_rvq1"])
+    before = codebook.sums.clone()
+    codebook.revive(torch.randn(40, 6))
+    assert (codebook.sums != before).any(1).sum() == logged == (2 if threshold else 0)
+
+
 PROCESS = """
 import sys
 import torch

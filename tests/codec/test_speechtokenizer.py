@@ -127,16 +127,16 @@ def test_the_objectives_are_those_named():
     with torch.no_grad():
         fake, quantized = model._reconstruct(wav[:, None])
         stats = model(wav)["stats"]
-        said = model.discriminator(fake)
-        expected = sum((1 - judgement.logits).square().mean() for judgement in said)
+        outputs = model.discriminator(fake)
+        expected = sum((1 - output.logits).square().mean() for output in outputs)
         mel = model.mel_loss(wav[:, None], fake)
     torch.testing.assert_close(stats["adv_loss"], expected[None])
     torch.testing.assert_close(stats["mel_loss"], mel[None])
     torch.testing.assert_close(stats["commit_loss"], quantized.errors.mean()[None])
-    kinds = [judgement.kind for judgement in said]
+    kinds = [output.kind for output in outputs]
     assert kinds == ["stft", "period", "scale"]
     # As long as its input: HiFi-GAN's last kernel is 3, where ESPnet's is 2.
-    assert said[1].logits.shape[-1] == said[1].features[-1].flatten(2).shape[-1]
+    assert outputs[1].logits.shape[-1] == outputs[1].features[-1].flatten(2).shape[-1]
 
 
 def test_two_instances_share_no_defaults():

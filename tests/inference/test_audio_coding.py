@@ -83,7 +83,7 @@ def test_the_models_own_tensors_are_ordinary(exp):
     assert own and not any(x.is_inference() for x in own)
     # Fine-tuning: gradients reach the model, also after it was used.
     codec.generator.decoder.requires_grad_(True)
-    codec.generator.decode_vectors(torch.randn(16, 5)).sum().backward()
+    codec.generator.decoder(torch.randn(1, 16, 5)).sum().backward()
     assert all(p.grad is not None for p in codec.generator.decoder.parameters())
 
 

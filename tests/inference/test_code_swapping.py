@@ -3,7 +3,7 @@ import torch
 
 from espnet_st.codes import CodesWriter
 from espnet_st.inference import voice_conversion
-from espnet_st.inference.code_swapping import convert, fit_length, parse_layers
+from espnet_st.inference.code_swapping import fit_length, parse_layers, swap_layers
 
 
 def codes(n_q, n_frames, offset=0):
@@ -12,30 +12,30 @@ def codes(n_q, n_frames, offset=0):
 
 def test_long_reference_is_cut():
     reference = codes(4, 7, 100)
-    mixed = convert(codes(4, 5), reference, 4)
+    mixed = swap_layers(codes(4, 5), reference, 4)
     assert torch.equal(mixed[:1], codes(4, 5)[:1])
     assert torch.equal(mixed[1:], reference[1:, :5])
 
 
 def test_short_reference_goes_round():
-    mixed = convert(codes(3, 5), codes(3, 2, 100), 3)
+    mixed = swap_layers(codes(3, 5), codes(3, 2, 100), 3)
     assert mixed[1].tolist() == [102, 103, 102, 103, 102]
     assert mixed[2].tolist() == [104, 105, 104, 105, 104]
 
 
 def test_only_the_layers_asked_for_are_there():
-    assert convert(codes(8, 5), codes(8, 5), 4).shape == (4, 5)
+    assert swap_layers(codes(8, 5), codes(8, 5), 4).shape == (4, 5)
 
 
 def test_itself_as_reference_gives_itself():
-    assert torch.equal(convert(codes(8, 5), codes(8, 5), 8), codes(8, 5))
+    assert torch.equal(swap_layers(codes(8, 5), codes(8, 5), 8), codes(8, 5))
 
 
 def test_refusals():
     with pytest.raises(ValueError, match="same n_q"):
-        convert(codes(8, 5), codes(4, 5), 4)
+        swap_layers(codes(8, 5), codes(4, 5), 4)
     with pytest.raises(ValueError, match="expected 2 to 4"):
-        convert(codes(4, 5), codes(4, 5), 5)
+        swap_layers(codes(4, 5), codes(4, 5), 5)
     with pytest.raises(ValueError, match="no frames"):
         fit_length(codes(2, 0), 3)
 
@@ -75,7 +75,7 @@ def test_job_names_what_it_skips_and_resumes(tmp_path, caplog):
             str(tmp_path / "codes/codes.scp"),
             str(utt2ref),
             str(output),
-            voice_conversion.swapping(4),
+            voice_conversion.conversion_by_swapping(4),
             8,
         )
 

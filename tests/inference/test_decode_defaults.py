@@ -13,7 +13,7 @@ from espnet_st.codes import CodesReader
 from espnet_st.inference import text2speech
 from espnet_st.inference.decode_defaults import read_defaults
 from espnet_st.inference.text2speech import Text2Speech
-from espnet_st.uslm.decoding.synthesizer import Options
+from espnet_st.uslm.decoding.options import DecodingOptions
 
 EXACTLY = {"minlenratio": 3.0, "maxlenratio": 3.0}
 """Text "abc" takes 9 frames."""
@@ -53,8 +53,8 @@ def command(exp, tmp_path, monkeypatch):
 
 
 def test_every_option_but_the_seeds_can_be_a_default():
-    assert {*tts_options.DEFAULTS, "seeds"} == set(vars(Options()))
-    assert Options(**tts_options.DEFAULTS) == Options()
+    assert {*tts_options.DEFAULTS, "seeds"} == set(vars(DecodingOptions()))
+    assert DecodingOptions(**tts_options.DEFAULTS) == DecodingOptions()
 
 
 def test_the_class_takes_the_models_defaults_and_explicit_options_win(exp):

@@ -1,5 +1,9 @@
 """AudioCoding of a SEANet: odd input, groups, half precision, an hour."""
 
+import multiprocessing
+import os
+import pickle
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
@@ -7,10 +11,11 @@ import torch
 from tiny import save_experiment
 
 from espnet_st.codec.generator import Generator
-from espnet_st.inference import audio_coding as codec_inference
+from espnet_st.inference import audio_coding
 from espnet_st.inference.audio_coding import AudioCoding
 from espnet_st.kernels import processor
 
+ROOT = Path(__file__).resolve().parents[2]
 SIZE = {"n_filters": 2, "strides": [4, 10, 16], "lstm_layers": 1}
 CONF = {
     "sample_rate": 16000,
@@ -62,12 +67,49 @@ def test_a_callers_autocast_changes_nothing(codec):
         assert torch.equal(codec.decode(codes), decoded)
 
 
+def encode_in_process(codec, wav, queue):
+    """Runs in a spawned process, which is handed a codec."""
+    torch.set_num_threads(1)
+    queue.put(codec.encode(wav).tolist())
+
+
+@pytest.mark.parametrize("way", ["pickle", "deepcopy", "save"])
+def test_a_codec_can_be_copied(codec, way, tmp_path):
+    if way == "save":
+        torch.save(codec, tmp_path / "codec.pt")
+        other = torch.load(tmp_path / "codec.pt", weights_only=False)
+    else:
+        other = (
+            pickle.loads(pickle.dumps(codec)) if way == "pickle" else deepcopy(codec)
+        )
+    wav = torch.randn(5000)
+    codes = codec.encode(wav)
+    assert torch.equal(other.encode(wav), codes)
+    assert torch.equal(other.decode(codes), codec.decode(codes))
+    assert other.generator is not codec.generator
+    with torch.no_grad():
+        next(other.generator.parameters()).zero_()
+    assert torch.equal(codec.encode(wav), codes)
+
+
+def test_a_codec_can_be_sent_to_a_spawned_process(codec, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(map(str, (ROOT, ROOT / "tests"))))
+    context = multiprocessing.get_context("spawn")
+    queue, wav = context.SimpleQueue(), torch.randn(3000)
+    process = context.Process(target=encode_in_process, args=(codec, wav, queue))
+    process.start()
+    found = queue.get()
+    process.join()
+    assert process.exitcode == 0
+    assert torch.equal(torch.tensor(found), codec.encode(wav))
+
+
 def test_groups_do_not_matter(codec, monkeypatch):
     wavs = [torch.randn(length) for length in torch.randint(1, 30000, (12,)).tolist()]
     alone = [codec.encode(wav) for wav in wavs]
-    for abreast, frames in ((32, 12000), (3, 12000), (32, 60), (1, 1)):
-        monkeypatch.setattr(codec_inference, "ABREAST", abreast)
-        monkeypatch.setattr(codec_inference, "ABREAST_FRAMES", frames)
+    for signals, frames in ((32, 12000), (3, 12000), (32, 60), (1, 1)):
+        monkeypatch.setattr(audio_coding, "MAX_SIGNALS", signals)
+        monkeypatch.setattr(audio_coding, "MAX_FRAMES", frames)
         found = codec.encode_batch(wavs)
         assert all(map(torch.equal, found, alone))
         decoded = codec.decode_batch(found)

@@ -1,5 +1,8 @@
 """Streaming: the same codes and samples as off line, and refusals."""
 
+import pickle
+from copy import deepcopy
+
 import pytest
 import torch
 import yaml
@@ -42,8 +45,8 @@ def codec(tmp_path_factory):
     return save(tmp_path_factory.mktemp("causal"), **CAUSAL)
 
 
-def pieces(x, seed):
-    """`x` (..., N) cut at random places, with empty pieces and single samples."""
+def random_chunks(x, seed):
+    """`x` (..., N) split at random places, with empty chunks and single samples."""
     torch.manual_seed(seed)
     length = x.shape[-1]
     cuts = torch.randint(length + 1, (9,)).tolist() + [0, 1, 2, length]
@@ -57,32 +60,32 @@ def test_codes_and_samples_are_those_of_the_whole(codec, length):
     codes = codec.encode(wav)
     for seed in range(3):
         stream = codec.stream()
-        found = [stream.encode(x) for x in pieces(wav, seed) if len(x)]
+        found = [stream.encode(x) for x in random_chunks(wav, seed) if len(x)]
         # Whole frames come without waiting for the end.
         assert sum(x.shape[1] for x in found) == length // codec.hop_length
-        found.append(stream.encode(torch.zeros(0), last=True))
+        found.append(stream.encode(torch.zeros(0), is_last=True))
         assert torch.equal(torch.cat(found, 1), codes)
-        found = [stream.decode(x) for x in pieces(codes, seed)]
+        found = [stream.decode(x) for x in random_chunks(codes, seed)]
         assert torch.cat(found).shape == (codes.shape[1] * codec.hop_length,)
-        found.append(stream.decode(codes[:, :0], last=True))
+        found.append(stream.decode(codes[:, :0], is_last=True))
         expected = codec.decode(codes)
         torch.testing.assert_close(torch.cat(found), expected, rtol=1e-5, atol=1e-5)
 
 
-def test_pieces_can_be_changed_and_trained_on(codec):
+def test_chunks_can_be_changed_and_trained_on(codec):
     wav = torch.randn(4000)
     whole = codec.encode(wav)
     stream = codec.stream()
     found = []
-    for piece in wav.split(700):
-        codes = stream.encode(piece, last=len(piece) < 700)
+    for chunk in wav.split(700):
+        codes = stream.encode(chunk, is_last=len(chunk) < 700)
         made = stream.decode(codes)
         assert not codes.is_inference() and not made.is_inference()
         found.append(codes.clone())
         torch.nn.Embedding(codec.codebook_size, 2)(codes).sum().backward()
         codes.fill_(0)  # what it remembers does not change by it
         made.fill_(0)
-        piece.fill_(0)
+        chunk.fill_(0)
     assert torch.cat(found, 1).equal(whole)
 
 
@@ -93,6 +96,16 @@ def test_latency_is_one_frame(codec):
     codes = stream.encode(torch.randn(1))
     assert codes.shape == (3, 1)
     assert stream.decode(codes).shape == (40,)
+
+
+def test_a_copied_stream_goes_on_from_where_it_was(codec):
+    wav = torch.randn(3000)
+    stream = codec.stream()
+    found = [stream.encode(wav[:1111])]
+    copies = [stream, deepcopy(stream), pickle.loads(pickle.dumps(stream))]
+    rest = [one.encode(wav[1111:], is_last=True) for one in copies]
+    for codes in rest:
+        assert torch.equal(torch.cat([*found, codes], 1), codec.encode(wav))
 
 
 def test_streams_do_not_mix(codec):
@@ -106,7 +119,7 @@ def test_streams_do_not_mix(codec):
         assert torch.equal(torch.cat(own, 1), codec.encode(wav))
 
 
-def test_bad_pieces_are_refused(codec):
+def test_bad_chunks_are_refused(codec):
     stream = codec.stream()
     with pytest.raises(ValueError, match="NaN"):
         stream.encode(torch.tensor([0.0, float("nan")]))
@@ -116,7 +129,7 @@ def test_bad_pieces_are_refused(codec):
         stream.encode(torch.zeros(0))
     with pytest.raises(ValueError, match="belong to this model"):
         stream.decode(torch.full((3, 1), 16))
-    stream.encode(torch.zeros(10), last=True)
+    stream.encode(torch.zeros(10), is_last=True)
     with pytest.raises(ValueError, match="start another stream"):
         stream.encode(torch.zeros(10))
 

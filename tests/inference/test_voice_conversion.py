@@ -8,7 +8,12 @@ from tiny_uslm import HOP, StandIn, save_uslm
 from espnet_st.bin import voice_conversion
 from espnet_st.codes import CodesWriter
 from espnet_st.inference.text2speech import Text2Speech
-from espnet_st.uslm.decoding.synthesizer import Prompt, revoice
+from espnet_st.inference.voice_conversion import (
+    conversion_by_nar,
+    conversion_by_swapping,
+    convert_set,
+)
+from espnet_st.uslm.decoding.prompts import Prompt
 
 
 @pytest.mark.parametrize("options", [dict(), dict(rotary=True, align=True)])
@@ -37,7 +42,7 @@ def test_the_nar_model_gives_a_source_another_voice(tmp_path, monkeypatch, optio
     tts = Text2Speech.from_pretrained(exp, codec=StandIn())
     prompt = Prompt(tts.tokens("ca"), voice)
     for text in (tts.tokens("abc"), None):
-        wanted = revoice(tts.tts, [source[0]], [text], [prompt])[0]
+        wanted = tts.tts.synthesizer.convert_voices([source[0]], [text], [prompt])[0]
         assert any(codes.equal(wanted) for codes in spoken)
     assert not spoken[0].equal(spoken[1])
     lines = (tmp_path / "out/wav.scp").read_text().splitlines()
@@ -61,13 +66,15 @@ def test_conversion_keeps_what_is_said(model, tiny, worded):
     semantic = [codes[0] for _, codes in sources]
     texts = [text if worded else None for text, _ in sources]
     voices[1] = Prompt(None, voices[1].codes)
-    together = revoice(model, semantic, texts, voices)
+    together = model.synthesizer.convert_voices(semantic, texts, voices)
     for i in range(3):
         assert together[i].shape == (4, len(semantic[i]))
         assert together[i][0].equal(semantic[i])
-        alone = revoice(model, semantic[i : i + 1], texts[i : i + 1], voices[i : i + 1])
+        alone = model.synthesizer.convert_voices(
+            semantic[i : i + 1], texts[i : i + 1], voices[i : i + 1]
+        )
         assert together[i].equal(alone[0])
-    others = revoice(model, semantic, texts, voices[::-1])
+    others = model.synthesizer.convert_voices(semantic, texts, voices[::-1])
     assert not others[0].equal(together[0])
 
 
@@ -82,7 +89,7 @@ def test_conversion_refuses_what_it_cannot_convert(tiny):
         (codes[0], Prompt(None, codes[:3]), "3 layers; expected 4"),
     ):
         with pytest.raises(ValueError, match=message):
-            revoice(model, [semantic], [None], [prompt])
+            model.synthesizer.convert_voices([semantic], [None], [prompt])
 
 
 def test_conversion_takes_the_nar_model_only(tiny):
@@ -91,6 +98,58 @@ def test_conversion_takes_the_nar_model_only(tiny):
     whole, half = tiny.build(), tiny.build(train="nar", seed=5)
     state = whole.state_dict()
     half.load_state_dict({key: state[key] for key in half.state_dict()})
-    assert revoice(half, *given)[0].equal(revoice(whole, *given)[0])
+    assert half.synthesizer.convert_voices(*given)[0].equal(
+        whole.synthesizer.convert_voices(*given)[0]
+    )
     with pytest.raises(ValueError, match="has no NAR model"):
-        revoice(tiny.build(train="ar"), *given)
+        tiny.build(train="ar").synthesizer.convert_voices(*given)
+
+
+def test_a_killed_conversion_loses_one_batch_at_most(tmp_path, monkeypatch):
+    tts = Text2Speech.from_pretrained(save_uslm(tmp_path / "exp"), codec=StandIn())
+    keys, predicted = [f"u{index}" for index in range(6)], []
+    with CodesWriter(tmp_path / "codes") as writer:
+        for index, key in enumerate(keys):
+            writer[key] = torch.full((4, 3 + index), index)
+    (tmp_path / "utt2ref").write_text("".join(f"{key} u0\n" for key in keys))
+    by_nar = conversion_by_nar(tts, {})
+
+    def convert(source, reference, *codes):
+        predicted.append(source)
+        return by_nar(source, reference, *codes)
+
+    class Killed(StandIn):
+        """Dies when it is to decode its third batch."""
+
+        def decode_batch(self, codes):
+            if len(predicted) > 4:
+                raise KeyboardInterrupt
+            return super().decode_batch(codes)
+
+    def run(codec):
+        scp, utt2ref = tmp_path / "codes/codes.scp", tmp_path / "utt2ref"
+        convert_set(codec, scp, utt2ref, tmp_path / "out", convert, 2)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(Killed())
+    assert predicted == keys[::-1]  # the longest first, two by two
+    written = {path.stem: path.stat().st_mtime_ns for path in tmp_path.glob("out/*/*")}
+    assert sorted(written) == keys[2:]
+    predicted.clear()
+    run(StandIn())
+    assert predicted == ["u1", "u0"]
+    assert all(
+        (tmp_path / f"out/wav/{key}.wav").stat().st_mtime_ns == when
+        for key, when in written.items()
+    )
+    lines = (tmp_path / "out/wav.scp").read_text().splitlines()
+    assert [line.split()[0] for line in lines] == keys
+
+
+def test_progress_of_a_conversion_is_shown(tmp_path, capsys):
+    with CodesWriter(tmp_path / "codes") as writer:
+        writer["a"], writer["b"] = torch.ones(4, 5).long(), torch.ones(4, 3).long()
+    (tmp_path / "utt2ref").write_text("a b\nb a\n")
+    scp, convert = tmp_path / "codes/codes.scp", conversion_by_swapping(4)
+    convert_set(StandIn(), scp, tmp_path / "utt2ref", tmp_path / "out", convert, 1)
+    assert "2/2" in capsys.readouterr().err

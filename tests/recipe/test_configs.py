@@ -92,8 +92,13 @@ def test_a_decoding_config_can_be_a_models_defaults(path, tmp_path):
 
 
 def test_each_config_is_of_a_kind_that_is_tried():
-    """Those of the teacher and of scoring are read in the end-to-end run."""
+    """Those of the teacher and of scoring are read in the end-to-end run.
+
+    Lists of systems are read in the tests of the benchmark.
+    """
     for path in CONFIGS:
+        if path.name.startswith("systems"):
+            continue
         config = yaml.safe_load(path.read_text(encoding="utf-8"))
         others = ("train_teacher.yaml", "decode_uslm.yaml", "slmtokbench.yaml")
         assert "codec" in config or "tts" in config or path.name in others, path

@@ -67,6 +67,17 @@ def test_files_hold_together_and_are_the_same_again(test_set, tmp_path, script):
     }
 
 
+def test_the_rate_says_how_long_a_prompt_is(data_dir, tmp_path, script):
+    """At 24 kHz a prompt of 72000 samples is one of 3 s."""
+    for rate in (16000, 24000):
+        out = tmp_path / str(rate)
+        options = ["--sample_rate", rate]
+        assert script("scripts/format_wav_scp.py", *options, data_dir, out)[0] == 0
+        assert script("scripts/make_pairs.py", *options, out)[0] == 0
+    prompts = [(tmp_path / f"{rate}/zeroshot/utt2prompt") for rate in (16000, 24000)]
+    assert prompts[0].read_text() == prompts[1].read_text()
+
+
 def test_one_voice_alone_is_refused(data_dir, tmp_path, script):
     text = (data_dir / "utt2spk").read_text().replace(" b", " a")
     (data_dir / "utt2spk").write_text(text)

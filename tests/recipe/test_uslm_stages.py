@@ -3,6 +3,7 @@
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -28,13 +29,14 @@ def work(tmp_path):
             chosen = torch.randint(len(WORDS), (5,), generator=generator)
             text[key] = " ".join(WORDS[word] for word in chosen)
         spk2utt = {s: " ".join(k for k in sorted(keys) if k[0] == s) for s in "ab"}
-        raw, codes = tmp_path / "dump/raw" / name, tmp_path / "dump/codes" / name
+        raw, codes = tmp_path / "dump/raw" / name, tmp_path / "dump/codes_tiny" / name
         for directory in (raw, codes):
             directory.mkdir(parents=True)
             write_table(directory / "text", text)
         write_table(raw / "wav.scp", dict.fromkeys(text, "none.wav"))
         write_table(codes / "spk2utt", spk2utt)
         (codes / ".done").touch()
+        np.save(codes / "codebooks.npy", np.ones((3, 8, 2), np.float32))
         with CodesWriter(codes) as writer:
             for key in text:
                 writer[key] = torch.randint(8, (3, 10), generator=generator)
@@ -50,6 +52,9 @@ def work(tmp_path):
         keep_nbest_models=1,
     )  # fmt: skip
     (tmp_path / "train_tiny.yaml").write_text(yaml.safe_dump(config))
+    lm = {"label": "USLM", "config": str(tmp_path / "train_tiny.yaml")}
+    system = {"key": "tiny", "label": "Tiny", "codec": {"exp": "none"}, "lm": lm}
+    (tmp_path / "systems.yaml").write_text(yaml.safe_dump([system]))
     return tmp_path
 
 
@@ -62,7 +67,7 @@ def test_two_halves_are_trained_and_joined(work):
     options = dict(
         dumpdir=work / "dump", expdir=work / "exp", nj=1, num_threads=1,
         teacher_config=work / "none", token_type="bpe", nbpe=40,
-        uslm_config=work / "train_tiny.yaml", uslm_apart="true",
+        systems=work / "systems.yaml", uslm_apart="true",
         nar_args="--batch_bins 40",
     )  # fmt: skip
     given = [str(part) for key in options for part in (f"--{key}", options[key])]

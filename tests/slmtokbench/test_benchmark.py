@@ -1,4 +1,7 @@
-"""The whole benchmark over a tiny recipe, with a codec that only has codebooks."""
+"""The whole benchmark over a tiny recipe, with a codec that only has codebooks.
+
+The codec has 4 layers, 75 frames per second, and speech at 24 kHz.
+"""
 
 import json
 import re
@@ -12,19 +15,17 @@ from espnet_st.bin.slmtokbench import main
 from espnet_st.codes import CodesWriter
 from espnet_st.slmtokbench import benchmark
 
+RATE = 24000
 KEYS = ("ann-1", "ann-2", "ann-3", "bob-1", "bob-2", "bob-3")
 
 
 class Codec:
-    n_q, codebook_size, frame_rate = 4, 8, 50.0
+    frame_rate = 75.0
     codebooks = torch.randn(4, 8, 6, generator=torch.Generator().manual_seed(0))
 
     @classmethod
     def from_pretrained(cls, directory):
         return cls()
-
-    def quantized(self, codes):
-        return torch.stack([book[row] for book, row in zip(self.codebooks, codes)])
 
 
 def write_set(folder, name, seed):
@@ -33,7 +34,7 @@ def write_set(folder, name, seed):
     raw = folder / "dump/raw" / name
     (raw / "wav").mkdir(parents=True)
     tables = {part: [] for part in ("wav.scp", "text", "utt2spk", "phones.ctm")}
-    with CodesWriter(folder / "dump/codes" / name) as writer:
+    with CodesWriter(folder / "dump/codes_x" / name) as writer:
         for key in KEYS:
             path = raw / "wav" / f"{key}.wav"
             write_wav(path, 110 if key.startswith("ann") else 220, rng)
@@ -41,17 +42,17 @@ def write_set(folder, name, seed):
             tables["text"].append(f"{key} HELLO {key[:3].upper()}")
             tables["utt2spk"].append(f"{key} {key[:3]}")
             tables["phones.ctm"] += [f"{key} 1 0.0 0.7 AA", f"{key} 1 0.7 0.7 B"]
-            writer[key] = torch.from_numpy(rng.integers(8, size=(4, 70)))
+            writer[key] = torch.from_numpy(rng.integers(8, size=(4, 105)))
     for part, lines in tables.items():
         (raw / part).write_text("\n".join(lines) + "\n")
     return raw
 
 
 def write_wav(path, pitch, rng):
-    time = np.arange(22400) / 16000
+    time = np.arange(int(1.4 * RATE)) / RATE
     buzz = sum(np.sin(2 * np.pi * pitch * k * time) / k for k in range(1, 20))
     wav = 0.1 * buzz * np.clip(np.sin(2 * np.pi * 2.5 * time), 0, 1)
-    soundfile.write(path, wav + 0.003 * rng.standard_normal(len(time)), 16000)
+    soundfile.write(path, wav + 0.003 * rng.standard_normal(len(time)), RATE)
 
 
 @pytest.fixture
@@ -84,15 +85,26 @@ def recipe(tmp_path, monkeypatch):
         (conversion / name).write_text("".join(lines))
     config = "codec_conf: {teacher_conf: {name: exp/teacher, layer: avg}}\n"
     (tmp_path / "exp/codec_x/config.yaml").write_text(config)
+    systems = """
+- key: x
+  label: SpeechTokenizer
+  codec: {config: conf/x.yaml}
+  lm: {label: USLM, config: conf/lm.yaml}
+- key: plain
+  label: No distillation
+  codec: {config: conf/x.yaml, teacher: none}
+  conversion: false
+"""
+    (tmp_path / "systems.yaml").write_text(systems)
     monkeypatch.setattr(benchmark, "AudioCoding", Codec)
     return tmp_path
 
 
-def run(recipe):
+def run(recipe, *options):
     main(
         [
-            *("--codec_exp", str(recipe / "exp/codec_x")),
-            *("--uslm_exp", str(recipe / "exp/uslm_x")),
+            *("--systems", str(recipe / "systems.yaml")),
+            *("--exp_dir", str(recipe / "exp")),
             *("--dump_dir", str(recipe / "dump")),
             *("--data_dir", str(recipe / "data")),
             *("--output_dir", str(recipe / "results")),
@@ -101,6 +113,8 @@ def run(recipe):
             *("--wavlm_model", str(recipe / "no_weights")),
             *("--downstream_steps", "2", "--downstream_hidden", "4"),
             *("--tsne_speakers", "2", "--tsne_utterances", "3", "--players", "1"),
+            *("--notes", "[The speech is noise.]"),
+            *options,
         ]
     )
 
@@ -116,18 +130,26 @@ def test_whole_benchmark(recipe, capsys):
     figures = scores["figures"]
 
     # Scored: what is there.
-    assert 0 < figures["speechtokenizer_rvq1"]["stoi"] <= 1
-    assert 0 < figures["speechtokenizer_rvq1"]["sim"] <= 1
-    assert figures["vc_rvq2"]["sim_source"] is not None
-    assert figures["speechtokenizer_rvq1_4"]["alignment"]["steps"] == 2
+    assert 0 < figures["x_rvq1"]["stoi"] <= 1
+    assert 0 < figures["x_rvq1"]["sim"] <= 1
+    assert figures["x_vc_rvq2"]["sim_source"] is not None
+    assert figures["x_rvq1_4"]["alignment"]["steps"] == 2
     assert {row["set"] for row in scores["codebooks"]} == {"train", "test"}
     assert "|SpeechTokenizer|RVQ-1|teacher avg|" in text
     # Not scored, and why: no weights, no language model, nothing synthesized.
     assert re.search(r"\|wavlm\|voice\|not scored: the weights of .* are not", text)
     assert re.search(r"\|pocketsphinx\|.*\|not scored: no .*bigram.lm; stage 1", text)
-    assert re.search(r"- uslm: no .*wav.scp; stage 7 makes it", text)
+    assert re.search(r"- x_tts: no .*wav.scp; stage 7 makes it", text)
     assert "wer" not in figures["groundtruth"]
     assert "|Groundtruth||not scored|" in text
+    # Said, not assumed: the original's own voice, pairs without a path, notes.
+    assert figures["groundtruth"]["resynthesis"]["sim"] == pytest.approx(1)
+    assert re.search(r"RVQ-1: \d+ of 36; SpeechTokenizer RVQ-1:4: \d+ of 36\.", text)
+    assert "- The speech is noise." in text
+    # A system that was not made is named, line by line.
+    assert "- plain_rvq1: no " in text and "|No distillation|RVQ-1|" in text
+    assert re.search(r"- text alignment of No distillation RVQ-1: no codes at", text)
+    assert not [key for key in figures if key.startswith("plain_vc")]
     # Named: the utterance that one condition lacks.
     (failed,) = scores["failures"].values()
     assert list(failed) == [KEYS[-1]]
@@ -141,14 +163,27 @@ def test_whole_benchmark(recipe, capsys):
     assert "@import" not in page and "url(" not in page
     assert page.count("<audio") == 3 + 3
 
-    before = {p: p.stat().st_mtime_ns for p in (results / "rows").rglob("*.json")}
+    before = {p: p.stat().st_mtime_ns for p in (results / "cache").rglob("*.json")}
     run(recipe)
     assert before == {p: p.stat().st_mtime_ns for p in before}
 
 
 def test_missing_codes_are_a_reason_not_a_number(recipe):
-    (recipe / "dump/codes/dev/codes.scp").unlink()
+    (recipe / "dump/codes_x/dev/codes.scp").unlink()
     run(recipe)
     scores = json.loads((recipe / "results/scores.json").read_text())
-    assert scores["figures"]["speechtokenizer_rvq1"]["alignment"] is None
+    assert "alignment" not in scores["figures"]["x_rvq1"]
     assert any("no codes at" in line for line in scores["not_scored"])
+
+
+def test_without_an_encoder_no_similarity_is_made_up(recipe):
+    run(recipe, "--speaker_encoders", "[wavlm]")
+    text = (recipe / "results/RESULTS.md").read_text()
+    (line,) = re.findall(r"^\|Groundtruth\|\|-\|-\|-\|.*$", text, re.MULTILINE)
+    assert line.endswith("|not scored|") and "1.00" not in line
+
+
+def test_a_missing_list_of_prompts_is_of_stage_7(recipe):
+    run(recipe)
+    text = (recipe / "results/RESULTS.md").read_text()
+    assert re.search(r"- prompt: no .*prompt_wav\.scp; stage 7 makes it", text)

@@ -3,8 +3,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from espnet_st.bin.slmtokbench import get_parser, read_recipe, read_settings
-from espnet_st.slmtokbench.config import BenchmarkConfig, load_config, override
+from espnet_st.bin.slmtokbench import get_parser, read_settings
+from espnet_st.slmtokbench.config import (
+    BenchmarkConfig,
+    all_options,
+    load_config,
+    override,
+)
 
 SHIPPED = sorted(
     Path(__file__).parents[2].glob("egs2/*/speechtok1/conf/slmtokbench.yaml")
@@ -15,7 +20,8 @@ SHIPPED = sorted(
 def test_shipped_configurations_load(path):
     config = load_config(path)
     assert config.training_options().steps == config.downstream_steps
-    assert set(yaml.safe_load(path.read_text())) <= set(vars(config))
+    assert set(yaml.safe_load(path.read_text())) <= set(all_options())
+    assert override(BenchmarkConfig(), yaml.safe_load(config.as_yaml())) == config
 
 
 def test_defaults_are_the_papers():
@@ -33,6 +39,11 @@ def test_defaults_are_the_papers():
         ({"downstream_decay": 1}, "expected bool"),
         ({"downstream_init": "zeros"}, "expected codebooks or random"),
         ({"downstream_lr": "fast"}, "expected a number"),
+        ({"language_model": "mine"}, "language_model: 'mine', expected corpus or"),
+        ({"whisper_model": 3}, "whisper_model: got 3, expected str"),
+        ({"quality": ["mos"]}, "Unknown quality 'mos', expected one of pesq, stoi"),
+        ({"quality": ["wavlm"]}, "Unknown quality 'wavlm'"),
+        ({"recognizers": ["siri"]}, "Unknown recognizer 'siri'"),
     ],
 )
 def test_refusals_name_the_setting(values, message):
@@ -44,18 +55,12 @@ def test_command_line_goes_over_the_file(tmp_path):
     conf = tmp_path / "c.yaml"
     conf.write_text("max_utterances: 50\nseed: 3\n")
     args = get_parser().parse_args(
-        f"--config {conf} --codec_exp exp/codec_x --output_dir exp/results "
-        "--max_utterances 4 --quality [stoi] --downstream_lr 1e-3".split()
+        f"--config {conf} --systems conf/systems.yaml --output_dir exp/results "
+        "--max_utterances 4 --quality [stoi] --downstream_lr 1e-3 "
+        "--whisper_model models/tiny".split()
     )
     config = read_settings(args)
     assert (config.max_utterances, config.seed) == (4, 3)
     assert (config.quality, config.downstream_lr) == (("stoi",), 1e-3)
-
-
-def test_codes_of_the_baseline_are_found_by_its_name():
-    args = get_parser().parse_args(
-        "--codec_exp exp/codec_x --baseline_exp exp/codec_x_nodistill "
-        "--output_dir o".split()
-    )
-    assert read_recipe(args).codes_dir == Path("dump/codes")
-    assert read_recipe(args).baseline_codes_dir == Path("dump/codes_x_nodistill")
+    assert config.scorers["whisper_model"] == "models/tiny"
+    assert config.scorers["language_model"] == "corpus"

@@ -81,10 +81,10 @@ def test_bfloat16_trains_like_float32():
     half.codec.generator.decoder.register_forward_hook(look("decoder"))
     half.codec.discriminator.mpd.register_forward_hook(look("discriminator"))
     for turn in (True, False):
-        wanted = full(WAV, forward_generator=turn)
+        expected = full(WAV, forward_generator=turn)
         found = half(WAV, forward_generator=turn)
         loss = found["loss"].float()
-        torch.testing.assert_close(loss, wanted["loss"], rtol=0.05, atol=0.01)
+        torch.testing.assert_close(loss, expected["loss"], rtol=0.05, atol=0.01)
         loss.sum().backward()
     assert seen == {"decoder": torch.bfloat16, "discriminator": torch.bfloat16}
     gradients = [p.grad for p in half.parameters()]

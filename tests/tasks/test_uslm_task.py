@@ -75,6 +75,22 @@ def test_codes_are_not_to_be_made_or_normalized(tmp_path):
             make(**changes)
 
 
+def test_a_switch_on_the_command_line_reaches_the_model():
+    given = [
+        "--tts_conf",
+        "bfloat16=on",
+        "--tts_conf",
+        "rotary=true",
+        "--output_dir",
+        "x",
+    ]
+    given += ["--token_list", "x"]
+    conf = USLMTask.get_parser().parse_args(given).tts_conf
+    assert conf["bfloat16"] is True  # as YAML reads it
+    model = make(**conf).tts
+    assert model.bfloat16 == "on" and model.ar.rotary
+
+
 def test_other_models_are_espnets_own():
     args = argparse.Namespace(
         token_list=TOKENS, odim=4, normalize=None, tts="tacotron2", model_conf={},

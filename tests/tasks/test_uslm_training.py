@@ -1,5 +1,7 @@
 """Real training runs of the USLM: killed and resumed, and in two processes."""
 
+import sys
+
 import kaldiio
 import numpy as np
 import pytest
@@ -13,6 +15,10 @@ from runs import (
     same,
     train_in_two,
 )
+from tiny_uslm import StandIn
+
+from espnet_st import __main__ as plugin
+from espnet_st.inference.text2speech import Text2Speech
 
 LETTERS = ["<blank>", "<unk>", "a", "b", "c", "d", "<sos/eos>"]
 MODEL = {
@@ -138,3 +144,35 @@ def test_two_processes_learn_as_one_with_all_their_data(start, options, tmp_path
         torch.testing.assert_close(first[name], expected, atol=1e-5, rtol=1e-4)
     assert not same(started, alone)
     assert alone["tts.aligner.steps"] == first["tts.aligner.steps"] == 8
+
+
+def test_espnets_own_command_saves_the_codes(start, options, tmp_path, monkeypatch):
+    exp = tmp_path / "exp"
+    made = options(exp, [(4, 12), (3, 8)] * 4, {}, max_epoch=1, batch_size=8)
+    run, log = start(tmp_path / "run.log", made, "tts"), tmp_path / "run.log"
+    assert finish(run) == [0], log.read_text()[-3000:]
+    (tmp_path / "few").write_text("u00 abcd\nu01 dab\n")
+    monkeypatch.setattr(sys, "argv", list(sys.argv))
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.chdir(tmp_path)
+    plugin.main([
+        "-m", "espnet2.bin.tts_inference", "--ngpu", "0",
+        "--train_config", f"{exp}/config.yaml", "--model_file", f"{exp}/1epoch.pth",
+        "--data_path_and_name_and_type", "few,text,text", "--output_dir", "out",
+    ])  # fmt: skip
+
+    class Codec(StandIn):
+        n_q, codebook_size = 3, 8
+
+    codec = Codec()
+    files = exp / "config.yaml", exp / "1epoch.pth"
+    tts = Text2Speech(*files, codec=codec, seed=0)
+    lines = (tmp_path / "out/norm/feats.scp").read_text().splitlines()
+    found = {key: np.load(tmp_path / path) for key, path in map(str.split, lines)}
+    assert sorted(found) == ["u00", "u01"]
+    for key, text in (("u00", "abcd"), ("u01", "dab")):
+        codes = torch.from_numpy(found[key].T)
+        expected = tts.tts.inference(tts.tokens(text))["codes"]
+        assert codes.equal(expected) and codes.shape[0] == 3
+        assert codec.decode(codes).shape == (codes.shape[1] * codec.hop_length,)
+    assert not (tmp_path / "out/wav").exists()  # ESPnet knows no codec

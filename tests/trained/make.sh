@@ -1,16 +1,25 @@
 #!/usr/bin/env bash
-# Makes the small trained models of this directory by stages 1 to 6 of the mini recipe,
-# some 20 minutes of two cores. What the stages write is in dump/small and exp/small
-# there. Options are those of run.sh, e.g. --stage 4.
+# Makes the small trained models and the prompts of this directory, by one command:
+#   tests/trained/make.sh
+# The corpus, the teacher and its units are those of the mini recipe (stages 1 to 3 in
+# egs2/mini/speechtok1, run now if they were not). Stages 4 to 6 train the codec and the
+# USLM of systems.yaml in dump/small and exp/small of the recipe, some 15 minutes of two
+# cores; a stopped run goes on where it was. pack.py then writes codec.zip, uslm.zip and
+# prompts/. Options are those of run.sh, but for the stages.
 set -euo pipefail
 
 here=$(dirname "$(readlink -f "$0")")
 cd "${here}/../../egs2/mini/speechtok1"
-dump=dump/small exp=exp/small
-./run.sh --stop_stage 6 --dumpdir "${dump}" --expdir "${exp}" \
-    --codec_config "${here}/train_codec.yaml" --codec_tag small \
-    --uslm_config "${here}/train_uslm.yaml" --uslm_tag small "$@"
+
+./run.sh "$@" --stage 1 --stop_stage 3
+mkdir -p dump/small exp/small
+for made in dump/{raw,token_list} exp/{teacher,units}; do
+    ln -sfn "../$(basename "${made}")" "$(dirname "${made}")/small/$(basename "${made}")"
+done
+./run.sh "$@" --stage 4 --stop_stage 6 --dumpdir dump/small --expdir exp/small \
+    --systems "${here}/systems.yaml"
+
 # shellcheck disable=SC1091 # the recipe's
 . ./path.sh
-python3 "${here}/pack.py" --codec "${exp}/codec_small" --uslm "${exp}/uslm_small" \
-    --raw "${dump}/raw/test" --output_dir "${here}"
+python3 "${here}/pack.py" --codec exp/small/codec_small --uslm exp/small/uslm_small \
+    --raw dump/raw/test --output_dir "${here}"

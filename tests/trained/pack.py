@@ -1,7 +1,8 @@
 """Pack a codec and a USLM that the mini recipe trained, small enough for the tests.
 
-Weights in half precision, of the configurations what inference needs, by ESPnet's
-`pack`; and a few recordings of the test voices with their words, as prompts.
+ESPnet's `pack` makes each archive: weights in half precision, and of the configuration
+what inference needs. A few recordings of the test voices, with their words, become the
+prompts. `make.sh` runs this.
 """
 
 import argparse
@@ -28,16 +29,16 @@ KEPT = {
     "codec": ("codec", "codec_conf"),
     "tts": ("tts", "tts_conf", "odim", "token_list", "token_type", "g2p", "cleaner"),
 }
-"""Keys of a `config.yaml`."""
+"""Keys of `config.yaml` that inference needs, by task."""
 
 
 def pack_half(task: str, exp: Path, prefix: str, archive: Path) -> None:
-    """Pack a model.
+    """Pack a model in half precision.
 
     Args:
         task: `codec` or `tts`.
-        exp: Its experiment directory.
-        prefix: What the names of its tensors begin with.
+        exp: The model's experiment directory.
+        prefix: How the names of the tensors to keep begin.
         archive: The zip to write.
     """
     config = read_config(exp / "config.yaml")
@@ -63,12 +64,12 @@ def pack_half(task: str, exp: Path, prefix: str, archive: Path) -> None:
 
 
 def write_prompts(raw: Path, output: Path, each: int = 3, seconds: float = 2.0) -> None:
-    """Write the first recordings of each voice that last for some seconds.
+    """Write the first recordings of each voice that are long enough.
 
     Args:
         raw: A data directory.
         output: Where `KEY.flac` and `text` go.
-        each: Recordings of a voice.
+        each: How many recordings of a voice.
         seconds: The shortest recording to take.
     """
     wavs, text = read_table(raw / "wav.scp"), read_table(raw / "text")
@@ -85,7 +86,7 @@ def write_prompts(raw: Path, output: Path, each: int = 3, seconds: float = 2.0) 
 
 
 def main() -> None:
-    """Run the script."""
+    """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--codec", type=Path, required=True, help="experiment")
     parser.add_argument("--uslm", type=Path, required=True, help="experiment")

@@ -5,7 +5,7 @@ import itertools
 import pytest
 import torch
 
-from espnet_st.uslm.aligner import TextAligner, centres, lengths_of
+from espnet_st.uslm.aligner import TextAligner, center_positions, state_durations
 
 VOCAB, CODES = 5, 12
 
@@ -35,19 +35,19 @@ def trained():
     aligner = TextAligner(VOCAB, CODES)
     for seed in range(120):
         batch = corpus(8, seed)
-        aligner.learn(*batch, aligner.align(*batch))
+        aligner.update(*batch, aligner.best_path(*batch))
     return aligner
 
 
 def test_lengths_are_learnt_from_a_flat_start(trained):
-    found = trained.frames()
+    found = trained.mean_durations()
     expected = torch.tensor([0.0, 1, 2, 3, 4, 3])
     torch.testing.assert_close(found, expected, atol=0.35, rtol=0)
 
 
 def test_every_token_is_found(trained):
     text, counts, codes, frames = corpus(16, seed=999)
-    spans = lengths_of(trained.align(text, counts, codes, frames), frames, 10)
+    spans = state_durations(trained.best_path(text, counts, codes, frames), frames, 10)
     assert torch.equal(spans.sum(dim=1), frames.float())
     inside = torch.arange(8) < counts[:, None]
     right = spans[:, 1:9] == text
@@ -70,30 +70,34 @@ def test_the_path_is_the_likeliest_of_all(trained):
     ]
     allowed = [path for path in allowed if path[-1] in (3, 4)]
     best = max(map(total, allowed))
-    found = trained.align(text, counts, codes, frames)[0].tolist()
+    found = trained.best_path(text, counts, codes, frames)[0].tolist()
     assert tuple(found) in allowed and total(found) == pytest.approx(best, rel=1e-6)
 
 
 def test_codes_fit_their_own_text_best_whatever_the_batch(trained):
     text, counts, codes, frames = corpus(6, seed=7)
-    fits = trained.fit(text, counts, codes, frames)
-    path = trained.align(text, counts, codes, frames)
+    fits = trained.log_likelihood(text, counts, codes, frames)
+    path = trained.best_path(text, counts, codes, frames)
     for i in range(6):
         states = torch.tensor([VOCAB, *text[i, : counts[i]].tolist(), VOCAB])
         own = trained._log_emissions()[states[path[i]], codes[i]][: frames[i]]
         torch.testing.assert_close(fits[i], own.mean())
         others = text.roll(1, 0)[i], counts.roll(1, 0)[i]
-        other = trained.fit(*(x[None] for x in (*others, codes[i], frames[i])))
+        other = trained.log_likelihood(
+            *(x[None] for x in (*others, codes[i], frames[i]))
+        )
         assert other < fits[i]
     nothing = torch.zeros(1, 0, dtype=torch.long)
-    assert trained.fit(text[:1], counts[:1], nothing, counts[:1] * 0).tolist() == [0]
+    assert trained.log_likelihood(
+        text[:1], counts[:1], nothing, counts[:1] * 0
+    ).tolist() == [0]
 
 
 def test_a_batch_is_aligned_as_one_by_one(trained):
     text, counts, codes, frames = corpus(6, seed=5)
-    together = trained.align(text, counts, codes, frames)
+    together = trained.best_path(text, counts, codes, frames)
     for i in range(6):
-        alone = trained.align(
+        alone = trained.best_path(
             text[i : i + 1, : counts[i]],
             counts[i : i + 1],
             codes[i : i + 1, : frames[i]],
@@ -106,14 +110,14 @@ def test_a_batch_is_aligned_as_one_by_one(trained):
 def test_too_few_frames_are_spread_evenly(trained, steps):
     aligner = trained if steps else TextAligner(VOCAB, CODES)
     text, counts = torch.ones(1, 7, dtype=torch.long), torch.tensor([7])
-    path = aligner.align(text, counts, torch.tensor([[3, 3, 3]]), torch.tensor([3]))
+    path = aligner.best_path(text, counts, torch.tensor([[3, 3, 3]]), torch.tensor([3]))
     assert path.tolist() == [[0, 3, 6]]
     nothing = torch.zeros(1, 0, dtype=torch.long)
-    assert aligner.align(nothing, counts * 0, nothing, counts * 0).shape == (1, 0)
+    assert aligner.best_path(nothing, counts * 0, nothing, counts * 0).shape == (1, 0)
 
 
 def test_tokens_stand_at_the_middle_of_their_lengths():
     spans = torch.tensor([[1.0, 2, 3, 0, 2], [2, 2, 2, 2, 0]])
-    where = centres(spans, torch.tensor([16.0, 8.0]))
+    where = center_positions(spans, torch.tensor([16.0, 8.0]))
     torch.testing.assert_close(where[0], torch.tensor([4.0, 9.0, 12.0]))
     torch.testing.assert_close(where[1], torch.tensor([3.0, 5.0, 7.0]))

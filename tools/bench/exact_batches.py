@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Ragged batches against one by one: share of codes that differ, error of samples.
+"""Compare ragged batches with one signal at a time: codes that differ, sample error.
 
-Release size, random weights, lengths drawn from 1 sample to 20 s.
+Random weights of release size; lengths are drawn from 1 sample to 20 s.
 """
 
 from __future__ import annotations

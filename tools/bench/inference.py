@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Encoding and decoding beside the official package: time and agreement.
+"""Compare encoding and decoding with the official package: time and agreement.
 
-Release size, random weights, the same ones in both. The official package goes through
-the utterances one by one, as it is used; ours gets all of them, or batches.
+Both have the same random weights of release size. The official package takes the
+utterances one by one, as it is used; ours takes all of them as one list.
 """
 
 from __future__ import annotations
@@ -21,36 +21,35 @@ from release import load_all, noise, read_or_make
 
 
 def agreement(found: list[torch.Tensor], expected: list[torch.Tensor]) -> float:
-    """Share of equal codes of all layers, in percent."""
+    """Return the share of equal codes of all layers, in percent."""
     same = sum(int((a == b).sum()) for a, b in zip(found, expected, strict=True))
     return 100 * same / sum(codes.numel() for codes in expected)
 
 
 def shell_seconds(directory: Path) -> list[list[str]]:
-    """Seconds of `import torch`, and of encoding a file of 3 s, from a shell."""
+    """Time `import torch`, and encoding a file of 3 s, each as a process of its own."""
     soundfile.write(directory / "3s.wav", noise(48000, 1).numpy(), 16000)
     encode = (
-        "import soundfile; from espnet_st.inference.audio_coding import AudioCoding; "
+        "import soundfile; from espnet_st import AudioCoding; "
         f"codec = AudioCoding.from_pretrained({str(directory)!r}); "
         f"codec.encode(*soundfile.read({str(directory / '3s.wav')!r}))"
     )
     commands = {
         "import torch": "import torch",
-        "import espnet_st.inference.audio_coding": (
-            "import espnet_st.inference.audio_coding"
-        ),
+        "from espnet_st import AudioCoding": "from espnet_st import AudioCoding",
         "import, load and encode 3 s": encode,
     }
 
-    def runner(code: str):
-        return lambda: subprocess.run([sys.executable, "-c", code], check=True)
-
-    seconds, _ = alternate({k: runner(v) for k, v in commands.items()}, 3)
+    runs = {
+        name: partial(subprocess.run, [sys.executable, "-c", code], check=True)
+        for name, code in commands.items()
+    }
+    seconds, _ = alternate(runs, 3)
     return [[name, *(f"{one:.2f}" for one in took)] for name, took in seconds.items()]
 
 
 def timing(seconds: dict[str, Timing], name: str, total: float) -> list[str]:
-    """Cells of the table: seconds, per second of audio, and against the official."""
+    """Format the cells of one codec: seconds, per second of audio, and speed-ups."""
     took, official = seconds[name], seconds["official"]
     return [
         f"{took.clock:.1f}",

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Memory that encoding and decoding take beside the official package.
+"""Compare the memory of encoding and decoding with the official package.
 
-Release size, random weights. Of single utterances of several lengths, and of batches,
-which the official package does not have. Other work on the machine does not matter.
+Both have the same random weights of release size. Measured are single utterances of
+several lengths, and batches, which the official package does not have. Other work on
+the machine does not matter.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A long file: memory above the model, and agreement with whole-file processing."""
+"""Encode and decode a long file: memory, and agreement with whole-file processing."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def main() -> None:
     same = float((codes == whole).all(0).float().mean())
     error = float((codec.decode(codes) - resynthesis).abs().max())
     print(
-        f"{args.whole} minutes in pieces and as a whole: {100 * same:.4f} % of frames "
+        f"{args.whole} minutes in chunks and as a whole: {100 * same:.4f} % of frames "
         f"equal; decoded, largest difference {error:.1e} of samples up to "
         f"{float(resynthesis.abs().max()):.2f}"
     )
@@ -40,7 +40,7 @@ def main() -> None:
     wav = torch.cat([noise(60 * 16000, i) for i in range(int(args.minutes))])
     result = {}
 
-    def encode():
+    def encode() -> None:
         result["codes"] = codec.encode(wav)
 
     for label, function in (

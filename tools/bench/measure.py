@@ -1,4 +1,4 @@
-"""Time and memory of functions, measured side by side."""
+"""Measure time and memory of functions, side by side."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ import torch
 
 
 class Timing(NamedTuple):
-    """How long something took.
+    """Hold how long something took.
 
     Attributes:
         clock: Seconds by the clock.
-        busy: Seconds of the processors, which others on the machine disturb less.
-        stolen: Share of the processors' time that the machine's other guests took.
+        busy: Seconds of processor time, which other work on the machine disturbs less.
+        stolen: Share of the processor time that the machine's other guests took.
     """
 
     clock: float
@@ -30,10 +30,15 @@ class Timing(NamedTuple):
 def alternate(
     functions: Mapping[Any, Callable[[], Any]], repetitions: int, uncounted: int = 1
 ) -> tuple[dict[Any, Timing], dict[Any, Any]]:
-    """Run each function in turn, several times after some that do not count.
+    """Run the functions in turn, several times, and time each run.
+
+    Args:
+        functions: What to run, by name.
+        repetitions: Runs of each that count.
+        uncounted: Runs of each before them that do not.
 
     Returns:
-        The medians of what each took, and what each gave last.
+        The medians of what each run took, and the last result of each function.
     """
     taken: dict[Any, list[Timing]] = {name: [] for name in functions}
     results = {}
@@ -42,10 +47,10 @@ def alternate(
             start = _now()
             results[name] = function()
             if repetition >= 0:
-                clock, busy, stolen, wanted = (
+                clock, busy, stolen, busy_ticks = (
                     after - before for after, before in zip(_now(), start)
                 )
-                taken[name].append(Timing(clock, busy, stolen / max(wanted, 1)))
+                taken[name].append(Timing(clock, busy, stolen / max(busy_ticks, 1)))
     medians = {
         name: Timing(*map(statistics.median, zip(*each)))
         for name, each in taken.items()
@@ -54,9 +59,11 @@ def alternate(
 
 
 def _now() -> tuple[float, float, int, int]:
-    """Seconds by the clock and of the processors; ticks stolen, and not idle.
+    """Read the clock and /proc/stat, once a GPU has done what it was asked to do.
 
-    A GPU does first what it was asked to do.
+    Returns:
+        Seconds by the clock, seconds of processor time of this process, and of the
+        whole machine the ticks that were stolen and those that were not idle.
     """
     if torch.cuda.is_available():
         torch.cuda.synchronize()
@@ -66,12 +73,13 @@ def _now() -> tuple[float, float, int, int]:
 
 
 def _processor_seconds() -> float:
-    """Of this process and of those that it waited for."""
+    """Return seconds of processor time of this process and those that it waited for."""
     times = os.times()
     return times.user + times.system + times.children_user + times.children_system
 
 
 def _status(field: str) -> float:
+    """Return a field of /proc/self/status in MiB."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith(field):
             return int(line.split()[1]) / 1024
@@ -79,17 +87,18 @@ def _status(field: str) -> float:
 
 
 def peak_memory(function: Callable[[], Any], device: str = "cpu") -> float:
-    """MiB by which the process, or what torch holds on a GPU, grows at most.
+    """Run a function and return the most MiB by which memory grew meanwhile.
 
     Args:
-        function: What is run meanwhile.
-        device: `cuda`, or `cpu`, which works on Linux only.
+        function: What to run.
+        device: `cpu` for the memory of the process, on Linux only; `cuda` for what
+            torch holds on the GPU.
     """
     if device == "cuda":
         torch.cuda.reset_peak_memory_stats()
-        before = torch.cuda.memory_allocated()
+        allocated = torch.cuda.memory_allocated()
         function()
-        return (torch.cuda.max_memory_allocated() - before) / 2**20
+        return (torch.cuda.max_memory_allocated() - allocated) / 2**20
     ctypes.CDLL("libc.so.6").malloc_trim(0)
     Path("/proc/self/clear_refs").write_text("5")  # the peak is what there is now
     before = _status("VmRSS")
@@ -98,10 +107,10 @@ def peak_memory(function: Callable[[], Any], device: str = "cpu") -> float:
 
 
 def table(header: list[str], rows: list[list[Any]]) -> str:
-    """A Markdown table."""
+    """Format a Markdown table."""
     return "\n".join(map(table_row, [header, ["---"] * len(header), *rows]))
 
 
 def table_row(cells: list[Any]) -> str:
-    """A row of one."""
+    """Format a row of a Markdown table."""
     return "|" + "|".join(map(str, cells)) + "|"

@@ -1,8 +1,8 @@
-"""The codec of release size with random weights, ours and the official package's.
+"""Make a codec of release size with random weights, ours and the official package's.
 
-Random weights make latent frames that hardly differ; here each layer keeps the spread
-of its input, and the entries of the codebooks are frames and residuals of audio, so
-that codes are as diverse as those of a trained codec.
+Random weights usually give latent frames that hardly differ. Here each layer keeps the
+spread of its input, and the entries of the codebooks are latent frames and residuals of
+audio, so that codes are as diverse as those of a trained codec.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 import yaml
 from speechtokenizer import SpeechTokenizer as Official
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from espnet_st.checkpoints.official_codec import conf_to_official, state_to_official
@@ -33,22 +33,22 @@ CONF = {
 }
 
 
-def read_directory(directory: str) -> list[torch.Tensor]:
-    """All .flac and .wav files below a directory, at 16 kHz, in order of names."""
+def read_directory(directory: str) -> list[Tensor]:
+    """Read all .flac and .wav files below a directory at 16 kHz, sorted by name."""
     paths = sorted(
         p for p in Path(directory).rglob("*") if p.suffix in (".flac", ".wav")
     )
     return [prepare_audio(*read_audio(str(path)), 16000) for path in paths]
 
 
-def noise(samples: int, seed: int) -> torch.Tensor:
-    """Something as varied as speech (samples,): tones and noise that keep changing."""
+def noise(samples: int, seed: int) -> Tensor:
+    """Make a signal (samples,) as varied as speech: tones and noise that change."""
     draw = torch.Generator().manual_seed(seed)
     steps = samples // 1000 + 2  # every 60 ms something else
     time = torch.arange(samples) / 1000
     which = time.long()
 
-    def track(low: float, high: float) -> torch.Tensor:
+    def track(low: float, high: float) -> Tensor:
         return (low + (high - low) * torch.rand(steps, generator=draw))[which]
 
     tone = torch.sin(6.283 / 16000 * track(80, 4000).cumsum(0))
@@ -57,84 +57,95 @@ def noise(samples: int, seed: int) -> torch.Tensor:
     return tone * track(0, 0.2) + hiss * track(0, 0.1)
 
 
-def make_generator(audio: list[torch.Tensor], conf: dict = CONF) -> Generator:
-    """A codec with random weights whose codebooks fit `audio`."""
+def make_generator(audio: list[Tensor], conf: dict = CONF) -> Generator:
+    """Build a codec with random weights whose codebooks fit `audio`.
+
+    Args:
+        audio: Signals (N,) at 16 kHz, some of them of 4 s or more.
+        conf: The `codec_conf` of the codec.
+    """
     torch.manual_seed(0)
     generator = Generator(**conf)
     for module in generator.modules():
         if parametrize.is_parametrized(module, "weight"):
+            assert isinstance(module, (nn.Conv1d, nn.ConvTranspose1d))
             with torch.no_grad():
                 fan_in = module.weight[0].numel()
                 if isinstance(module, nn.ConvTranspose1d):
                     fan_in = 2 * module.in_channels  # two frames meet in a sample
                 module.weight = torch.randn_like(module.weight) * fan_in**-0.5
-                module.bias.mul_(0.1)
+                if module.bias is not None:
+                    module.bias.mul_(0.1)
     generator.eval().requires_grad_(False)
     with torch.inference_mode():
         wavs = [wav[: 4 * 16000] for wav in audio if len(wav) >= 4 * 16000]
         latent = torch.cat([generator.encoder(w[None, None]) for w in wavs], -1)
         residual = latent[0].t()
         for layer in generator.quantizer.layers:
-            chosen = torch.randperm(len(residual))[: len(layer.entries)]
+            entries = layer.entries
+            assert isinstance(entries, Tensor)
+            chosen = torch.randperm(len(residual))[: len(entries)]
             # Shorter, so that they leave something for the next layer.
-            layer.entries[: len(chosen)] = 0.7 * residual[chosen]
-            index = torch.cdist(residual, layer.entries).argmin(1)
-            residual = residual - layer.entries[index]
+            entries[: len(chosen)] = 0.7 * residual[chosen]
+            residual = residual - entries[torch.cdist(residual, entries).argmin(1)]
     return generator
 
 
 def save(generator: Generator, directory: Path, conf: dict = CONF) -> None:
-    """An experiment directory with this codec."""
+    """Write an experiment directory with this codec."""
     state = {f"codec.generator.{k}": v for k, v in generator.state_dict().items()}
     torch.save(state, directory / "latest.pth")
     config = {"codec": "speechtokenizer", "codec_conf": conf}
     (directory / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
 
 
-def official_twin(generator: Generator, conf: dict = CONF) -> Official:
-    """The official package's model with the same weights."""
+def make_official(generator: Generator, conf: dict = CONF) -> Official:
+    """Build the official package's model with the same weights."""
     official = Official(conf_to_official(conf))
     official.load_state_dict(state_to_official(generator.state_dict(), generator))
     return official.eval().requires_grad_(False)
 
 
 def load(directory: Path, dtype: str = "float32") -> AudioCoding:
-    """Our codec as a user loads it."""
+    """Load our codec as a user does."""
     return AudioCoding.from_pretrained(directory, dtype=dtype)
 
 
 class OneByOne:
-    """The official package as it is used, utterance by utterance, by our names."""
+    """Run the official package as it is used, one utterance at a time, by our names."""
 
     def __init__(self, official: Official):
         self.official = official
 
     @torch.inference_mode()
-    def encode_batch(self, wavs: list[torch.Tensor]) -> list[torch.Tensor]:
-        """Codes (n_q, T) of each (N,)."""
+    def encode_batch(self, wavs: list[Tensor]) -> list[Tensor]:
+        """Encode signals (N,) to codes (n_q, T)."""
         return [self.official.encode(wav[None, None])[:, 0] for wav in wavs]
 
     @torch.inference_mode()
-    def decode_batch(self, items: list[torch.Tensor]) -> list[torch.Tensor]:
-        """Samples (N,) of each (n_q, T)."""
+    def decode_batch(self, items: list[Tensor]) -> list[Tensor]:
+        """Decode codes (n_q, T) to signals (N,)."""
         return [self.official.decode(codes[:, None])[0, 0] for codes in items]
 
 
-def load_all(
-    directory: Path, audio: list[torch.Tensor]
-) -> dict[str, OneByOne | AudioCoding]:
-    """The same weights in the official package and in ours, saved in `directory`."""
+def load_all(directory: Path, audio: list[Tensor]) -> dict[str, OneByOne | AudioCoding]:
+    """Build the same codec three times: official, ours, and ours in bfloat16.
+
+    Args:
+        directory: Where our codec is written.
+        audio: As of `make_generator`.
+    """
     generator = make_generator(audio)
     save(generator, directory)
     return {
-        "official": OneByOne(official_twin(generator)),
+        "official": OneByOne(make_official(generator)),
         "fp32": load(directory),
         "bf16": load(directory, "bfloat16"),
     }
 
 
-def read_or_make(directory: str | None, count: int | None) -> list[torch.Tensor]:
-    """At most `count` utterances of a directory; without one, 32 of noise."""
+def read_or_make(directory: str | None, count: int | None) -> list[Tensor]:
+    """Read at most `count` utterances of a directory; without one, make 32 of noise."""
     if directory:
         return read_directory(directory)[:count]
     return [noise(16000 * (15 - i % 14), i) for i in range(32)][:count]

@@ -1,7 +1,7 @@
 """Time and memory of one training step, beside the official trainer's.
 
 Both have the release objectives, the turns of their own trainer (discriminators first,
-one pass through the generator) and given features of the teacher. The official side is
+one pass through the generator) and fixed features of the teacher. The official side is
 the package `speechtokenizer` from PyPI; its trainer is one long method over files, so
 its turns are written out here, of its models, losses and optimizer.
 
@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parents[2]
 Step = Callable[[], float]
 
 
-class GivenTeacher(nn.Module):
+class FixedTeacher(nn.Module):
     """Gives the same features (B, T, D) for any waveforms."""
 
     def __init__(self, features: Tensor):
@@ -38,13 +38,13 @@ class GivenTeacher(nn.Module):
         self.output_size = features.shape[-1]
 
     def forward(self, wav: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """The features; `wav` (B, N) is not heard."""
+        """Give the features; `wav` (B, N) is not used."""
         del lengths
         return self.features
 
 
 def our_step(args: argparse.Namespace, wav: Tensor, features: Tensor) -> Step:
-    """A step as ESPnet's `GANTrainer` takes it, from the release configuration."""
+    """Make a step as ESPnet's `GANTrainer` takes it, from the release configuration."""
     from espnet_st.codec.speechtokenizer import SpeechTokenizer
 
     config = yaml.safe_load((ROOT / CONFIG).read_text(encoding="utf-8"))
@@ -52,7 +52,7 @@ def our_step(args: argparse.Namespace, wav: Tensor, features: Tensor) -> Step:
     conf["encoder_conf"]["n_filters"] = args.n_filters
     conf["decoder_conf"]["n_filters"] = args.n_filters
     model = SpeechTokenizer(**conf).train().to(args.device)
-    model.distillation.teacher = GivenTeacher(features)
+    model.distillation.teacher = FixedTeacher(features)
     generator, discriminator = (
         torch.optim.Adam(part.parameters(), **config[key])
         for part, key in (
@@ -75,9 +75,9 @@ def our_step(args: argparse.Namespace, wav: Tensor, features: Tensor) -> Step:
 
 
 def official_step(args: argparse.Namespace, wav: Tensor, features: Tensor) -> Step:
-    """A step as the official `SpeechTokenizerTrainer.train` takes it."""
+    """Make a step as the official `SpeechTokenizerTrainer.train` takes it."""
     from speechtokenizer import SpeechTokenizer
-    from speechtokenizer import discriminators as judges
+    from speechtokenizer import discriminators as networks
     from speechtokenizer.trainer import loss as losses
     from speechtokenizer.trainer.optimizer import get_optimizer
 
@@ -107,16 +107,16 @@ def official_step(args: argparse.Namespace, wav: Tensor, features: Tensor) -> St
         codebook.embed_avg.copy_(codebook.embed.normal_(std=0.1))
     discriminators = nn.ModuleList(
         [
-            judges.MultiPeriodDiscriminator(),
-            judges.MultiScaleDiscriminator(),
-            judges.MultiScaleSTFTDiscriminator(32),
+            networks.MultiPeriodDiscriminator(),
+            networks.MultiScaleDiscriminator(),
+            networks.MultiScaleSTFTDiscriminator(32),
         ]
     )
     discriminators.train().to(args.device)
     settings = {"lr": 1e-4, "wd": 0, "betas": (0.9, 0.99)}
     generator = get_optimizer(model.parameters(), **settings)
     discriminator = get_optimizer(
-        itertools.chain(*(judge.parameters() for judge in discriminators)), **settings
+        itertools.chain(*(one.parameters() for one in discriminators)), **settings
     )
     mels = [
         {"n_fft": 1024 // k, "win_size": 1024 // k, "hop_size": 240 // k}
@@ -128,17 +128,17 @@ def official_step(args: argparse.Namespace, wav: Tensor, features: Tensor) -> St
         with autocast(args):
             fake, commitment, first = model(wav)
             discriminator.zero_grad()
-            said = [judge(wav, fake.detach()) for judge in discriminators]
-            loss = sum(losses.discriminator_loss(*group[:2]) for group in said)
+            outputs = [one(wav, fake.detach()) for one in discriminators]
+            loss = sum(losses.discriminator_loss(*group[:2]) for group in outputs)
         loss.backward()
         discriminator.step()
         generator.zero_grad()
         with autocast(args):
-            said = [judge(wav, fake) for judge in discriminators]
+            outputs = [one(wav, fake) for one in discriminators]
             mel = [losses.mel_loss(wav, fake.float(), **conf) for conf in mels]
             loss = (
-                sum(losses.feature_loss(*group[2:]) for group in said)
-                + sum(losses.adversarial_loss(group[1]) for group in said)
+                sum(losses.feature_loss(*group[2:]) for group in outputs)
+                + sum(losses.adversarial_loss(group[1]) for group in outputs)
                 + sum(weight * one for weight, one in zip((45, 1, 1, 1), mel))
                 + 10 * commitment
                 + 500 * losses.recon_loss(wav, fake)
@@ -155,13 +155,13 @@ STEPS = {"official": official_step, "espnet-st": our_step}
 
 
 def autocast(args: argparse.Namespace) -> torch.autocast:
-    """The precision asked for, as a context."""
-    wanted = args.precision == "bf16"
-    return torch.autocast(args.device, torch.bfloat16, enabled=wanted)
+    """Make a context of the precision asked for."""
+    half = args.precision == "bf16"
+    return torch.autocast(args.device, torch.bfloat16, enabled=half)
 
 
 def make(name: str, args: argparse.Namespace) -> Step:
-    """One side's step, on a batch that is the same for both."""
+    """Make one side's step, on a batch that is the same for both."""
     torch.manual_seed(0)
     samples = int(16000 * args.seconds)
     wav = 0.1 * torch.randn(args.batch_size, 1, samples)
@@ -170,7 +170,7 @@ def make(name: str, args: argparse.Namespace) -> Step:
 
 
 def measure_memory(args: argparse.Namespace) -> float:
-    """Peak MiB of this process over two steps of `args.only`."""
+    """Measure the peak MiB of this process over two steps of `args.only`."""
     step = make(args.only, args)
     step()
     step()  # the first one makes the optimizers' states
@@ -180,7 +180,7 @@ def measure_memory(args: argparse.Namespace) -> float:
 
 
 def memory_alone(name: str) -> float:
-    """Peak MiB of one side in a process of its own."""
+    """Measure the peak MiB of one side in a process of its own."""
     command = [sys.executable, *sys.argv, "--only", name]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     return json.loads(done.stdout.splitlines()[-1])

@@ -3,8 +3,8 @@
 
 Paper size, random weights, the same ones everywhere. A step with the cache stands
 beside a pass over everything before it, which is what a step without cache takes.
-With --uslm, also what narrow weights do to the losses and accuracies of a trained
-model on teacher-forced data.
+With --uslm, also losses and accuracies of a trained model on teacher-forced data, in
+each precision of its weights.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from espnet_st.codes import CodesReader, pad_codes, to_feats
 from espnet_st.data.kaldi import read_table
 from espnet_st.inference.text2speech import Text2Speech
 from espnet_st.uslm.ar import AutoregressiveModel
-from espnet_st.uslm.decoding.ar import Continuation
+from espnet_st.uslm.decoding.continuation import Continuation
 from espnet_st.uslm.decoding.weight_precision import DTYPES, set_weight_precision
 from espnet_st.uslm.nar import NonAutoregressiveModel
 
@@ -29,7 +29,7 @@ VOCAB, CODES, N_Q, TEXT, FRAME_RATE = 100, 1024, 8, 50, 50
 
 
 def variants(model: torch.nn.Module) -> dict[str, torch.nn.Module]:
-    """The model in each width of weights."""
+    """Copy the model in each precision of weights."""
     model.eval().requires_grad_(False)
     made = {dtype: copy.deepcopy(model) for dtype in DTYPES}
     for dtype, one in made.items():
@@ -38,7 +38,7 @@ def variants(model: torch.nn.Module) -> dict[str, torch.nn.Module]:
 
 
 def reading(batch: int, context: int) -> tuple[torch.Tensor, ...]:
-    """Text, lengths, positions, codes and lengths that fill `context` positions."""
+    """Make text, lengths, positions, codes and lengths of `context` positions."""
     generator = torch.Generator().manual_seed(0)
     text = torch.randint(VOCAB, (batch, TEXT), generator=generator)
     codes = torch.randint(CODES, (batch, context - TEXT), generator=generator)
@@ -50,12 +50,12 @@ def reading(batch: int, context: int) -> tuple[torch.Tensor, ...]:
 def stepping(
     ar: AutoregressiveModel, batch: int, context: int, steps: int, runs: int
 ) -> Callable[[], None]:
-    """What goes on by `steps` greedy steps from `context`, each time it is called."""
-    future = Continuation(ar, *reading(batch, context), room=steps * runs)
+    """Make a function that goes on by `steps` greedy steps from `context`."""
+    continuation = Continuation(ar, *reading(batch, context), max_frames=steps * runs)
 
     def run() -> None:
         for _ in range(steps):
-            future.append(future.logits[:, :CODES].argmax(dim=-1))
+            continuation.append(continuation.logits[:, :CODES].argmax(dim=-1))
 
     return run
 
@@ -69,8 +69,8 @@ def ar_steps(args: argparse.Namespace, ars: dict[str, torch.nn.Module]) -> None:
             for dtype, ar in ars.items()
             for batch in (1, args.batch)
         }
-        given = reading(1, context)[:4]
-        functions["recomputed"] = lambda given=given: ars["float32"](*given)
+        inputs = reading(1, context)[:4]
+        functions["recomputed"] = lambda inputs=inputs: ars["float32"](*inputs)
         seconds, _ = alternate(functions, args.repetitions)
         whole = seconds["recomputed"].clock
         for dtype in ars:
@@ -87,23 +87,29 @@ def ar_steps(args: argparse.Namespace, ars: dict[str, torch.nn.Module]) -> None:
 
 
 def ar_agreement(args: argparse.Namespace, ars: dict[str, torch.nn.Module]) -> None:
-    """Print how near the scores of narrow weights are, teacher-forced."""
-    given = reading(2, args.contexts[-1])[:4]
-    exact = ars["float32"](*given)
-    future = Continuation(
-        ars["float32"], *given[:3], given[3][:, :1], torch.tensor([1, 1]), room=64
+    """Print how near the scores of each precision are, teacher-forced."""
+    inputs = reading(2, args.contexts[-1])[:4]
+    exact = ars["float32"](*inputs)
+    continuation = Continuation(
+        ars["float32"],
+        *inputs[:3],
+        inputs[3][:, :1],
+        torch.tensor([1, 1]),
+        max_frames=64,
     )
     worst = 0.0
-    for step in range(1, min(64, given[3].shape[1])):
-        future.append(given[3][:, step])
-        worst = max(worst, float((future.logits - exact[:, step + 1]).abs().max()))
+    for step in range(1, min(64, inputs[3].shape[1])):
+        continuation.append(inputs[3][:, step])
+        worst = max(
+            worst, float((continuation.logits - exact[:, step + 1]).abs().max())
+        )
     rows = [["float32, cached", f"{worst:.1e}", "", ""]]
     for dtype, ar in ars.items():
-        scores = ar(*given)
+        scores = ar(*inputs)
         error = (scores - exact).norm() / exact.norm()
         same = (scores.argmax(-1) == exact.argmax(-1)).float().mean()
-        mass, wanted = scores.log_softmax(-1), exact.log_softmax(-1)
-        distance = (wanted.exp() * (wanted - mass)).sum(-1).mean()
+        mass, target = scores.log_softmax(-1), exact.log_softmax(-1)
+        distance = (target.exp() * (target - mass)).sum(-1).mean()
         largest = (scores - exact).abs().max()
         first = f"{100 * same:.1f} %, {distance:.1e}"
         rows.append([dtype, f"{largest:.1e}", f"{error:.1e}", first])
@@ -118,9 +124,9 @@ def nar_layers(args: argparse.Namespace, nars: dict[str, torch.nn.Module]) -> No
     for batch in (1, args.batch):
         text, lengths, where, codes, sizes = reading(batch, TEXT + prompt + frames)
         mask = (torch.arange(prompt + frames) < prompt).expand(batch, -1)
-        given = text, lengths, where, codes.expand(N_Q, -1, -1), sizes, mask
+        inputs = text, lengths, where, codes.expand(N_Q, -1, -1), sizes, mask
         for dtype, nar in nars.items():
-            functions[dtype, batch] = lambda n=nar, g=given: n.generate(*g)
+            functions[dtype, batch] = lambda n=nar, i=inputs: n.generate(*i)
     seconds, _ = alternate(functions, args.repetitions)
     batches, rows = (1, args.batch), []
     for dtype in nars:

@@ -17,7 +17,7 @@ from measure import alternate, table
 from release import CONF, make_generator, noise, save
 
 from espnet_st.inference.audio_coding import AudioCoding
-from espnet_st.uslm.decoding.synthesizer import Prompt
+from espnet_st.uslm.decoding.prompts import Prompt
 from espnet_st.uslm.decoding.weight_precision import DTYPES, set_weight_precision
 from espnet_st.uslm.uslm import USLM
 
@@ -28,14 +28,14 @@ PARTS = ("encoding the prompt", "USLM", "decoding")
 
 
 def make_codec(args: argparse.Namespace) -> AudioCoding:
-    """A codec of random weights."""
+    """Make a codec of random weights."""
     with tempfile.TemporaryDirectory() as name:
         save(make_generator([noise(64000, seed) for seed in range(16)]), Path(name))
         return AudioCoding.from_pretrained(name, args.device, args.codec_dtype)
 
 
 def make_uslm(args: argparse.Namespace, dtype: str) -> USLM:
-    """A USLM of random weights."""
+    """Make a USLM of random weights."""
     config = yaml.safe_load((ROOT / CONFIG).read_text(encoding="utf-8"))
     size = dict(ar_layers=args.layers, nar_layers=args.layers)
     uslm = USLM(VOCAB, CONF["quantizer_conf"]["n_q"], **config["tts_conf"] | size)
@@ -47,7 +47,7 @@ def make_uslm(args: argparse.Namespace, dtype: str) -> USLM:
 def factors(
     args: argparse.Namespace, codec: AudioCoding, uslm: USLM, batch: int
 ) -> list[float]:
-    """Seconds of each part of `PARTS` for a second of speech, in a batch."""
+    """Measure the seconds of each of `PARTS` for a second of speech, in a batch."""
     ratio = args.seconds * FRAME_RATE / TEXT
     voices = [noise(PROMPT * CONF["sample_rate"], seed) for seed in range(batch)]
     texts = list(torch.randint(1, VOCAB, (batch, 2, TEXT)))
@@ -56,9 +56,9 @@ def factors(
     def encode() -> None:
         made["prompts"] = codec.encode_batch(voices)
 
-    def speak() -> None:
-        prompts = map(Prompt, (said for said, _ in texts), made["prompts"])
-        made["spoken"] = uslm.synthesize(
+    def synthesize() -> None:
+        prompts = map(Prompt, (prompt for prompt, _ in texts), made["prompts"])
+        made["results"] = uslm.synthesize(
             [text for _, text in texts],
             list(prompts),
             minlenratio=ratio,
@@ -67,9 +67,9 @@ def factors(
         )
 
     def decode() -> None:
-        made["wavs"] = codec.decode_batch([one.codes.cpu() for one in made["spoken"]])
+        made["wavs"] = codec.decode_batch([one.codes.cpu() for one in made["results"]])
 
-    parts = dict(zip(PARTS, (encode, speak, decode)))
+    parts = dict(zip(PARTS, (encode, synthesize, decode)))
     seconds, _ = alternate(parts, args.repetitions)
     speech = sum(map(len, made["wavs"])) / CONF["sample_rate"]
     return [seconds[part].clock / speech for part in PARTS]

@@ -18,6 +18,7 @@ import yaml
 from measure import alternate, peak_memory, table
 from torch import Tensor
 
+from espnet_st.uslm.kv_cache import KVCache
 from espnet_st.uslm.transformer import SelfAttention, Transformer
 from espnet_st.uslm.uslm import USLM
 
@@ -31,22 +32,29 @@ LEAN = "espnet-st, gradient checkpointing"
 class MaterialisedAttention(SelfAttention):
     """Self-attention whose matrices (B * H, T, T) are written out."""
 
-    def forward(self, x, mask, turn=None, cache=None, layer=0) -> Tensor:
+    def forward(
+        self,
+        x: Tensor,
+        mask: Tensor | None,
+        rope: Tensor | None = None,
+        cache: KVCache | None = None,
+        layer: int = 0,
+    ) -> Tensor:
         """Attend as `SelfAttention.forward` does, in training."""
         del cache, layer
-        queries, keys, values = self.project(x, turn).flatten(1, 2)
+        queries, keys, values = self.project(x, rope).flatten(1, 2)
         batch, size = x.shape[:2]
-        hidden = torch.zeros(batch, self.n_heads, size, size, device=x.device)
-        hidden = hidden.masked_fill_(~mask, float("-inf")).flatten(0, 1)
+        bias = torch.zeros(batch, self.n_heads, size, size, device=x.device)
+        bias = bias.masked_fill_(~mask, float("-inf")).flatten(0, 1)
         queries = queries / queries.shape[-1] ** 0.5
-        scores = torch.baddbmm(hidden, queries, keys.transpose(1, 2))
+        scores = torch.baddbmm(bias, queries, keys.transpose(1, 2))
         weights = F.dropout(scores.softmax(dim=-1), self.dropout, self.training)
-        heard = torch.bmm(weights, values).view(batch, self.n_heads, size, -1)
-        return self.out_proj(heard.transpose(1, 2).flatten(2))
+        attended = torch.bmm(weights, values).view(batch, self.n_heads, size, -1)
+        return self.out_proj(attended.transpose(1, 2).flatten(2))
 
 
 def make_batch(args: argparse.Namespace) -> dict[str, Tensor]:
-    """Texts and codes of lengths that differ by up to a fifth, as sorted batches do."""
+    """Make texts and codes of lengths that differ by up to a fifth, as if sorted."""
     draw = torch.Generator().manual_seed(0)
     shares = torch.linspace(0.8, 1.0, args.utterances)
     texts, frames = ((shares * most).long() for most in (args.tokens, args.frames))
@@ -61,7 +69,7 @@ def make_batch(args: argparse.Namespace) -> dict[str, Tensor]:
 
 
 def use(model: USLM, side: str) -> None:
-    """Compute attention, and what is kept for the backward pass, as this side does."""
+    """Make a model compute attention, and keep what it needs, as one side does."""
     kind = MaterialisedAttention if side == MATERIALISED else SelfAttention
     for module in model.modules():
         if isinstance(module, SelfAttention):
@@ -71,7 +79,7 @@ def use(model: USLM, side: str) -> None:
 
 
 def make_steps(args: argparse.Namespace) -> dict[str, Callable[[], None]]:
-    """A step of each side, all of one model, and a check that they are alike."""
+    """Make a training step of each side, all of one model, and print both losses."""
     config = yaml.safe_load((ROOT / CONFIG).read_text(encoding="utf-8"))
     conf = config["tts_conf"] | dict(ar_layers=args.layers, nar_layers=args.layers)
     model = USLM(VOCAB, N_Q, **conf).to(args.device)
@@ -80,8 +88,8 @@ def make_steps(args: argparse.Namespace) -> dict[str, Callable[[], None]]:
 
     def loss(side: str) -> Tensor:
         use(model, side)
-        wanted = args.precision == "bf16"
-        with torch.autocast(args.device, torch.bfloat16, enabled=wanted):
+        enabled = args.precision == "bf16"
+        with torch.autocast(args.device, torch.bfloat16, enabled=enabled):
             return model(**batch)[0].mean()
 
     def step(side: str) -> None:

@@ -7,14 +7,16 @@ set -euo pipefail
 help_message="Usage: $0 [options]
 
   1  data preparation          local/data.sh -> data/<set>
-  2  formatting                16 kHz, mono, not too short or too long -> dump/raw/<set>
+  2  formatting                one rate, mono, not too short or too long -> dump/raw/<set>
   3  semantic teacher, tokens  exp/teacher, dump/token_list
-  4  codec                     exp/codec_<tag>
-  5  tokenizing                dump/codes/<set>
-  6  USLM                      exp/uslm_<tag>
+  4  codecs                    exp/codec_<key>
+  5  tokenizing                dump/codes_<key>/<set>
+  6  USLMs                     exp/uslm_<key>
   7  decoding                  exp/*/decode_*/<set>
   8  scoring                   exp/results/{RESULTS.md,report.html}
   9  packing, 10 upload        reserved, not here yet
+
+Stages 4 to 8 go through the systems of --systems: a key, a label, a codec, maybe a USLM.
 
 Options [default]:"
 
@@ -22,8 +24,7 @@ Options [default]:"
 stage=1          # first stage
 stop_stage=8     # last stage
 smoke=false      # a few utterances and steps, to see that all stages run
-baseline=false   # beside it a codec without distillation, and VALL-E: the USLM on its codes
-codec_only=false # leave out stage 6 and what needs its model
+codec_only=false # leave out the USLMs
 local_data_opts= # options for local/data.sh
 
 # Where to run
@@ -32,6 +33,9 @@ ngpu=0         # GPUs per node; 0 runs on the CPU
 num_nodes=1    # nodes for training
 nj=2           # jobs in an array
 num_threads=2  # threads of a job that runs alone
+
+# What is made and compared
+systems=conf/systems.yaml # list of systems
 
 # Directories and sets
 datadir=data    # what stage 1 makes
@@ -57,16 +61,12 @@ g2p=espeak_ng_english_us_vits          # grapheme to phoneme, as in ESPnet; none
 nbpe=500                               # pieces of a sentencepiece model, for token_type bpe
 cleaner=none                           # text cleaner, as in ESPnet
 
-# Codec
-codec_config=conf/train_speechtokenizer.yaml # training of the codec
-codec_tag=                                   # name of the experiment; empty: from the configuration
-codec_args=                                  # more options for its training, e.g. "--max_epoch 3"
-tokenize_batch_size=8                        # utterances at once
+# Codecs
+codec_args=           # more options for the training of each, e.g. "--max_epoch 3"
+tokenize_batch_size=8 # utterances at once
 
-# USLM
-uslm_config=conf/train_uslm.yaml    # training of the USLM
-uslm_tag=                           # name of the experiment; empty: from the configuration
-uslm_args=                          # more options for its training
+# USLMs
+uslm_args=                          # more options for the training of each
 uslm_apart=false                    # train the AR and the NAR model one by one, then join them
 ar_args=                            # more options for the AR model trained apart
 nar_args=                           # more options for the NAR model trained apart
@@ -100,15 +100,19 @@ if [ "${smoke}" = true ]; then
     nj=1 # starting a job costs more than what it does
 fi
 
-# tag CONFIG: the name of an experiment after its configuration
-tag() {
-    local name
-    name=$(basename "$1" .yaml)
-    name=${name#train_}
-    printf '%s' "${name}"
-}
-codec_exp=${expdir}/codec_${codec_tag:-$(tag "${codec_config}")}
-uslm_exp=${expdir}/uslm_${uslm_tag:-$(tag "${uslm_config}")}
+# The names of files pass through Kaldi's tables, ESPnet's comma-separated options, and shells.
+for path in "${datadir}" "${dumpdir}" "${expdir}" "${train_set}" "${valid_set}" "${test_set}"; do
+    [[ ${path} =~ ^[[:alnum:]._/+=@%~-]+$ && ${path} != *JOB* ]] ||
+        die "'${path}' holds a blank or another character that a stage would trip over: use" \
+            "letters, digits and . _ / + = @ % ~ - in names of directories and sets, and not JOB"
+done
+if [ "${ngpu}" -gt 0 ] && [ "${cmd_backend}" = local ]; then
+    "${python}" -c "from espnet_st.bin.options import pick_device; pick_device(${ngpu})" || exit 1
+fi
+arrays=$("${python}" scripts/systems.py list --expdir "${expdir}" --dumpdir "${dumpdir}" --fs "${fs}" \
+    --codec_only "${codec_only}" "${systems}")
+eval "${arrays}"
+
 teacher_dir=${teacher:-${expdir}/teacher}
 units_dir=${expdir}/units
 teach=(--codec_conf "teacher_conf.name=${teacher_dir}")
@@ -126,6 +130,12 @@ token_list=${token_dir}/tokens.txt
 results=${expdir}/results
 export OMP_NUM_THREADS=${num_threads}
 [ -t 2 ] || export TQDM_MININTERVAL=15 # a log is not for a bar that moves
+
+# each_system FUNCTION: call it with the key of each system
+each_system() {
+    local key
+    for key in "${keys[@]}"; do "$1" "${key}"; done
+}
 
 # ---- stages ----------------------------------------------------------------------
 
@@ -183,43 +193,31 @@ stage_3() {
 stage_4() {
     local train=${dumpdir}/raw/${train_set} valid=${dumpdir}/raw/${valid_set}
     need 2 "${train}/wav.scp" "${valid}/wav.scp"
-    [ -n "${teacher}" ] || need 3 "${teacher_dir}/.done"
-    [ "${units}" -eq 0 ] || need 3 "${units_dir}/.done"
-    collect_stats codec "${expdir}/codec_stats" espnet_st.bin.codec_train "${train}" "${valid}" \
-        wav.scp wav.scp,audio,sound --config "${codec_config}" ${codec_args}
-    each_codec train_codec
+    codec_stats
+    each_system train_codec
 }
 
-stage_5() { each_codec tokenize; }
+stage_5() { each_system tokenize; }
 
-stage_6() {
-    [ "${codec_only}" = false ] || return 0
-    need 3 "${token_list}"
-    each_codec train_lm
-}
+stage_6() { each_system train_lm; }
 
 stage_7() {
     local raw=${dumpdir}/raw/${test_set}
     need 2 "${raw}/wav.scp"
-    "${python}" scripts/make_pairs.py --max_utts "${max_decode_utts}" "${raw}"
-    each_codec resynthesize
-    convert
-    [ "${codec_only}" = true ] || each_codec synthesize
+    "${python}" scripts/make_pairs.py --max_utts "${max_decode_utts}" --sample_rate "${fs}" "${raw}"
+    each_system resynthesize
+    each_system convert
+    each_system synthesize
 }
 
 stage_8() {
-    local -a exps=(--codec_exp "${codec_exp}")
-    need 7 "${codec_exp}/decode_rvq1_8/${test_set}/.done"
-    [ ! -e "${codec_exp}_nodistill/decode_rvq1_8/${test_set}/.done" ] ||
-        exps+=(--baseline_exp "${codec_exp}_nodistill")
-    [ ! -e "${uslm_exp}/decode_zeroshot/${test_set}/.done" ] || exps+=(--uslm_exp "${uslm_exp}")
-    [ ! -e "${uslm_exp}_nodistill/decode_zeroshot/${test_set}/.done" ] ||
-        exps+=(--valle_exp "${uslm_exp}_nodistill")
+    need 7 "${codec_exp[${keys[0]}]}/decode_rvq1/${test_set}/.done"
     submit scores 1 "${results}/slmtokbench.log" \
-        "${python}" -m espnet_st.bin.slmtokbench --config "${bench_config}" "${exps[@]}" \
+        "${python}" -m espnet_st.bin.slmtokbench --config "${bench_config}" \
+        --systems "${systems}" --codec_only "${codec_only}" --exp_dir "${expdir}" \
         --dump_dir "${dumpdir}" --data_dir "${datadir}" --test_set "${test_set}" \
         --train_set "${train_set}" --valid_set "${valid_set}" --output_dir "${results}" \
-        --nj "${nj}" ${bench_args}
+        --nj "${nj}" --ngpu "${ngpu}" ${bench_args}
     cat "${results}/RESULTS.md"
     log "the report is ${results}/report.html"
 }

@@ -6,5 +6,4 @@ cd "$(dirname "$(readlink -f "$0")")"
 
 exec ./speechtok.sh \
     --teacher facebook/hubert-base-ls960 \
-    --codec_config conf/train_speechtokenizer.yaml \
     "$@"

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The mini corpus: synthesized on the spot, small enough for two cores. Installs what is
 # missing, then runs stages 1 to 8; --help lists the options.
+# --systems conf/systems_baseline.yaml has a baseline beside it.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")"
 
@@ -12,6 +13,4 @@ esac
 exec ./speechtok.sh \
     --max_seconds 12 \
     --units 100 --units_layer 3 \
-    --codec_config conf/train_speechtokenizer_mini.yaml --codec_tag mini \
-    --uslm_config conf/train_uslm.yaml --uslm_tag mini \
     "$@"

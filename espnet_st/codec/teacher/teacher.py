@@ -1,25 +1,23 @@
 """Semantic teachers: frozen speech models, aligned with the codec's frames.
 
-`build_teacher` loads one. The models themselves are in `teacher_backbones.py`, what a
-teacher is for in `distillation.py`; training a small one is in `teacher_training.py`.
+`build_teacher` loads one. The models themselves are in `backbones.py`, what a teacher
+is for in `codec/distillation.py`, its units in `units.py`; training a small one is in
+`small/`.
 """
 
 from __future__ import annotations
 
-import json
-from math import prod
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torchaudio.functional import resample
 
 from espnet_st.codec.codebook import nearest
-from espnet_st.codec.teacher.backbones import SAMPLE_RATE, Backbone
-from espnet_st.codec.teacher.loading import load_backbone
+from espnet_st.codec.teacher.backbones import Backbone
+from espnet_st.codec.teacher.registry import load_backbone
+from espnet_st.codec.teacher.units import read_units
 
-HOP_LENGTH = 320
 PRECISIONS = ("float32", "bfloat16", "float16")
 
 
@@ -29,7 +27,7 @@ class Teacher(nn.Module):
     It never leaves evaluation mode, has no trainable parameter and gives no gradient.
 
     Attributes:
-        sample_rate: Hz of the waveforms it takes.
+        sample_rate: Hz of the waveforms it takes, which are resampled to the model's.
         output_size: D, width of the features, or K, the number of units.
         n_layers: Transformer layers; the model has `n_layers + 1` hidden states.
     """
@@ -39,7 +37,7 @@ class Teacher(nn.Module):
         backbone: Backbone,
         layer: str | int = "avg",
         centroids: Tensor | None = None,
-        sample_rate: int = SAMPLE_RATE,
+        sample_rate: int | None = None,
     ) -> None:
         """Wrap a model.
 
@@ -48,22 +46,22 @@ class Teacher(nn.Module):
             layer: `avg`, the mean of all hidden states, that of the input embedding
                 included; or the index of one of them, 0 being that embedding.
             centroids: (K, D) of k-means over that layer; makes the output units.
-            sample_rate: Hz of the waveforms it will get; they are resampled.
+            sample_rate: Hz of the waveforms it will get; the model's own by default.
 
         Raises:
-            ValueError: On another stride, layer or shape of the centroids.
+            ValueError: On another layer or shape of the centroids, or convolutions
+                that leave out samples.
         """
         super().__init__()
-        if prod(backbone.strides) != HOP_LENGTH:
-            raise ValueError(
-                f"the teacher's strides {backbone.strides} make a frame of "
-                f"{prod(backbone.strides)} samples; expected {HOP_LENGTH}: choose a "
-                "teacher with 50 frames per second at 16 kHz"
-            )
         self.n_layers = backbone.n_layers
         self.layer = _check_layer(layer, self.n_layers)
-        self.sample_rate = sample_rate
+        self.sample_rate = sample_rate or backbone.sample_rate
         self.receptive_field = receptive_field(backbone.kernels, backbone.strides)
+        if self.receptive_field < backbone.hop_length:
+            raise ValueError(
+                f"a frame of the teacher sees {self.receptive_field} samples and moves "
+                f"on by {backbone.hop_length}: some samples would be in no frame"
+            )
         self.backbone = backbone
         self.register_buffer("centroids", centroids)
         width = backbone.width
@@ -76,6 +74,11 @@ class Teacher(nn.Module):
         self.requires_grad_(False)
         super().train(False)
 
+    @property
+    def frame_rate(self) -> float:
+        """Frames per second."""
+        return self.backbone.sample_rate / self.backbone.hop_length
+
     def train(self, mode: bool = True) -> Teacher:
         """Do nothing: a teacher stays in evaluation mode."""
         del mode
@@ -83,16 +86,16 @@ class Teacher(nn.Module):
 
     @torch.no_grad()
     def forward(self, wav: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Features or units of waveforms.
+        """Compute features or units of waveforms.
 
         Args:
             wav: (B, N), float at `sample_rate`.
             lengths: Samples of each item (B,), or None when all have N. Each item is
-                then heard alone, since what follows its end would change its features.
+                then run alone, since what follows its end would change its features.
 
         Returns:
             (B, T, D) float, or (B, T) int64 for units, T the frames of N samples at
-            50 frames per second, rounded up; beyond an item's own end zeros.
+            `frame_rate`, rounded up; beyond an item's own end zeros.
 
         Raises:
             ValueError: If `wav` is not (B, N) with N of at least one sample.
@@ -112,7 +115,7 @@ class Teacher(nn.Module):
 
     @torch.no_grad()
     def hidden_states(self, wav: Tensor) -> tuple[Tensor, ...]:
-        """All `n_layers + 1` hidden states (B, T, D), float, of waveforms (B, N).
+        """Compute all `n_layers + 1` states (B, T, D), float, of waveforms (B, N).
 
         Raises:
             ValueError: As `forward`.
@@ -124,16 +127,17 @@ class Teacher(nn.Module):
             )
         # Its precision is its own, whatever the codec's training runs in.
         with torch.autocast(wav.device.type, enabled=False):
-            wav = resample(wav.float(), self.sample_rate, SAMPLE_RATE)
+            wav = resample(wav.float(), self.sample_rate, self.backbone.sample_rate)
             if self.backbone.epsilon is not None:
                 wav = normalize_waveform(wav, self.backbone.epsilon)
-            wav = align_to_codec(wav, self.receptive_field)
+            hop_length = self.backbone.hop_length
+            wav = align_to_codec(wav, self.receptive_field, hop_length)
             states = self.backbone(wav.to(next(self.backbone.parameters()).dtype))
         return tuple(state.float() for state in states)
 
 
 def receptive_field(kernels: list[int], strides: list[int]) -> int:
-    """Samples that one output of a stack of convolutions sees (HuBERT: 400)."""
+    """Count the samples that one output of some convolutions sees (HuBERT: 400)."""
     size, jump = 1, 1
     for kernel, stride in zip(kernels, strides, strict=True):
         size += (kernel - 1) * jump
@@ -141,30 +145,31 @@ def receptive_field(kernels: list[int], strides: list[int]) -> int:
     return size
 
 
-def align_to_codec(wav: Tensor, field: int) -> Tensor:
+def align_to_codec(wav: Tensor, field: int, hop_length: int) -> Tensor:
     """Pad waveforms so that the model's frames fall on the codec's.
 
-    Frame j of the model sees samples [320 j, 320 j + field) and is centred on
-    320 j + field / 2; frame t of the codec covers [320 t, 320 t + 320), centred on
-    320 t + 160. With (field - 320) / 2 zeros put before (40 for HuBERT) the centres
-    agree, and zeros after make exactly T = ceil(N / 320) frames: without them HuBERT
-    gives floor((N - 400) / 320) + 1.
+    With a hop of 320 samples, frame j of the model sees samples [320 j, 320 j + field)
+    and is centred on 320 j + field / 2; frame t of the codec covers
+    [320 t, 320 t + 320), centred on 320 t + 160. With (field - 320) / 2 zeros put
+    before (40 for HuBERT) the centres agree, and zeros after make exactly
+    T = ceil(N / 320) frames: without them HuBERT gives floor((N - 400) / 320) + 1.
 
     Args:
         wav: (B, N).
-        field: Receptive field of the model in samples, at least 320.
+        field: Receptive field of the model in samples, at least `hop_length`.
+        hop_length: Samples per frame of the model.
 
     Returns:
-        (B, 320 (T - 1) + field).
+        (B, hop_length (T - 1) + field).
     """
-    n_frames = -(-wav.shape[-1] // HOP_LENGTH)
-    left = (field - HOP_LENGTH) // 2
-    right = HOP_LENGTH * (n_frames - 1) + field - left - wav.shape[-1]
+    n_frames = -(-wav.shape[-1] // hop_length)
+    left = (field - hop_length) // 2
+    right = hop_length * (n_frames - 1) + field - left - wav.shape[-1]
     return nn.functional.pad(wav, (left, right))
 
 
 def normalize_waveform(wav: Tensor, epsilon: float = 1e-7) -> Tensor:
-    """Mean 0 and variance 1 over the last axis.
+    """Bring waveforms to mean 0 and variance 1 over the last axis.
 
     As `Wav2Vec2FeatureExtractor.zero_mean_unit_var_norm` of transformers, whose epsilon
     is the default.
@@ -179,19 +184,19 @@ def build_teacher(
     layer: str | int = "avg",
     units_file: str | None = None,
     dtype: str = "float32",
-    sample_rate: int = SAMPLE_RATE,
+    sample_rate: int | None = None,
 ) -> Teacher:
     """Load a teacher.
 
     Args:
-        name: As `teacher_loading.load_backbone` has it: a directory in Hugging
+        name: As `registry.load_backbone` has it: a directory in Hugging
             Face's format, a name on its hub (`facebook/hubert-base-ls960` is the
             paper's), `torchaudio:HUBERT_BASE`, or an ESPnet SSL checkpoint.
         layer: `avg`, an index in [0, layers], or `units`.
         units_file: For `units`: the centroids (K, D) that
             `espnet_st.bin.teacher units` wrote, with the layer in a `.json` beside.
         dtype: Precision that it works in: `float32`, `bfloat16` or `float16`.
-        sample_rate: Hz of the waveforms it will get.
+        sample_rate: Hz of the waveforms it will get; the model's own by default.
 
     Raises:
         ValueError: If there is no such model, if a part of it is missing or not
@@ -213,41 +218,8 @@ def build_teacher(
     return Teacher(backbone, layer, centroids, sample_rate)
 
 
-def write_units(path: Path, centroids: Tensor, layer: str | int) -> None:
-    """Write centroids (K, D) as `.npy`, and their layer in a `.json` beside."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as stream:
-        np.save(stream, centroids.cpu().numpy().astype(np.float32))
-    about = {"layer": layer, "n_clusters": len(centroids)}
-    path.with_suffix(".json").write_text(json.dumps(about) + "\n")
-
-
-def read_units(path: Path) -> tuple[Tensor, str | int]:
-    """Read what `write_units` wrote.
-
-    Returns:
-        The centroids (K, D), float, and their layer.
-
-    Raises:
-        ValueError: If a file is missing or does not hold centroids.
-    """
-    about = path.with_suffix(".json")
-    for needed in (path, about):
-        if not needed.is_file():
-            raise ValueError(
-                f"{needed} is missing: make the units with espnet_st.bin.teacher units"
-            )
-    centroids = torch.from_numpy(np.load(path, allow_pickle=False))
-    if centroids.dim() != 2 or not centroids.is_floating_point():
-        raise ValueError(
-            f"{path} holds {centroids.dtype} of shape {tuple(centroids.shape)}; "
-            "expected float centroids (K, D)"
-        )
-    return centroids.float(), json.loads(about.read_text())["layer"]
-
-
 def _check_layer(layer: str | int, n_layers: int) -> str | int:
-    """The layer as `avg` or an index, or an error that lists what there is."""
+    """Turn a layer into `avg` or an index, or refuse it and list what there is."""
     if layer == "avg":
         return layer
     number = int(layer) if str(layer).isdecimal() else -1

@@ -14,7 +14,7 @@ Curves = dict[str, dict[str, list[tuple[int, float]]]]
 
 
 def read_curves(exp: Path) -> Curves:
-    """All figures that ESPnet logged after each epoch, or our teacher at its steps.
+    """Read what ESPnet logged after each epoch, or our teacher at its steps.
 
     A resumed ESPnet training moves its log to `train.1.log` and so on; an epoch that
     was logged more than once counts as it was last. A `curve.json` is a list of rows

@@ -12,7 +12,7 @@ from pathlib import Path
 
 
 def describe_environment() -> dict[str, str]:
-    """Date, versions, commit and machine."""
+    """Give date, versions, commit and machine."""
     commit = _git("rev-parse", "HEAD")
     if commit and _git("status", "--porcelain", "--untracked-files=no"):
         commit += " (with uncommitted changes)"
@@ -34,7 +34,7 @@ def _version(package: str) -> str:
 
 
 def _git(*arguments: str) -> str:
-    """Output of git in this source tree; empty where there is no git."""
+    """Return the output of git in this source tree; empty where there is no git."""
     try:
         done = subprocess.run(
             ["git", "-C", str(Path(__file__).parent), *arguments],

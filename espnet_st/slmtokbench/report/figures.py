@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
-import torch
+import soundfile
 
 from espnet_st.codes import CodesReader
-from espnet_st.data.audio import load_audio
 from espnet_st.data.kaldi import read_table
 from espnet_st.slmtokbench.conditions import Condition, read_sources
 from espnet_st.slmtokbench.config import BenchmarkConfig
-from espnet_st.slmtokbench.report.curves import read_curves
+from espnet_st.slmtokbench.report.curves import Curves, read_curves
 from espnet_st.slmtokbench.report.page import Card
 from espnet_st.slmtokbench.report.plots import (
     plot_curves,
     plot_spectrograms,
     plot_voices,
 )
-from espnet_st.slmtokbench.scorers.base import SAMPLE_RATE
+from espnet_st.slmtokbench.scorers.base import read_speech
+from espnet_st.slmtokbench.systems import layer_span, layer_title
+from espnet_st.slmtokbench.tokens.scores import Tokens
 
 CURVES = {
     "codec": (
@@ -34,16 +36,17 @@ CURVES = {
     ),
     "uslm": (
         *("loss", "loss_ar", "loss_nar", "acc_ar", "acc_ar_top10", "acc_nar"),
-        *(f"acc_nar_{layer}" for layer in range(2, 9)),
+        r"acc_nar_\d+",
     ),
     "teacher": ("loss", "per"),
 }
+"""Kind of experiment to patterns of the figures that are drawn, in order."""
 
 
 def shown_utterances(
-    conditions: list[Condition], kind: str, count: int, seed: int
+    conditions: Iterable[Condition], kind: str, count: int, seed: int
 ) -> list[str]:
-    """Utterances that every made condition of a kind has, a seeded choice."""
+    """Choose utterances that every made condition of a kind has, by a seed."""
     shared: set[str] | None = None
     for condition in conditions:
         if condition.kind == kind and condition.wav_scp.is_file():
@@ -53,31 +56,33 @@ def shown_utterances(
     return sorted(random.Random(seed).sample(keys, min(count, len(keys))))
 
 
+def player_label(condition: Condition) -> str:
+    """Name a condition above its players."""
+    if condition.kind == "conversion":
+        return f"{condition.model} RVQ-1 + {condition.tokens}"
+    return f"{condition.model} {condition.tokens}".strip()
+
+
 def player_cards(
     conditions: list[Condition],
     kind: str,
     beside: Mapping[str, str],
     config: BenchmarkConfig,
 ) -> list[Card]:
-    """Cards with the players of all conditions of a kind.
+    """Make cards with the players of all conditions of a kind.
 
     Args:
-        conditions: of the benchmark.
-        kind: whose conditions are heard.
-        beside: label to key of the condition that is heard first, e.g. the original.
-        config: how many, and the seed.
+        conditions: Of the benchmark.
+        kind: Whose conditions are played.
+        beside: Label to key of the condition that is played first, e.g. the original.
+        config: How many, and the seed.
     """
     by_key = {condition.key: condition for condition in conditions}
-    heard = {label: by_key[key] for label, key in beside.items() if key in by_key}
-    for condition in conditions:
-        if condition.kind == kind:
-            label = f"{condition.model} {condition.tokens}"
-            heard[label if kind != "conversion" else f"RVQ-1 + {condition.tokens}"] = (
-                condition
-            )
+    played = {label: by_key[key] for label, key in beside.items() if key in by_key}
+    played |= {player_label(c): c for c in conditions if c.kind == kind}
     wavs = {
         label: read_sources(condition.wav_scp)
-        for label, condition in heard.items()
+        for label, condition in played.items()
         if condition.wav_scp.is_file()
     }
     texts = next((c.text for c in conditions if c.kind == kind), None)
@@ -92,45 +97,43 @@ def player_cards(
 def draw_spectrograms(
     conditions: list[Condition], config: BenchmarkConfig, path: Path
 ) -> bool:
-    """Figure 6 for one utterance; False if there is no resynthesis."""
+    """Draw figure 6 for one utterance; return False if there is no resynthesis."""
     keys = shown_utterances(conditions, "resynthesis", 1, config.seed)
     if not keys:
         return False
-    wavs = {}
+    files = {}
     for condition in conditions:
         if (
-            condition.kind not in ("original", "resynthesis")
-            or not condition.wav_scp.is_file()
+            condition.kind in ("original", "resynthesis")
+            and condition.wav_scp.is_file()
         ):
-            continue
-        scp = read_sources(condition.wav_scp)
-        if keys[0] in scp:
-            title = f"{condition.model} {condition.tokens}".strip()
-            wavs[title] = load_audio(scp[keys[0]], SAMPLE_RATE).numpy()
-    plot_spectrograms(wavs, path)
+            scp = read_sources(condition.wav_scp)
+            if keys[0] in scp:
+                files[player_label(condition)] = scp[keys[0]]
+    # All on the scale of the first, the original.
+    sample_rate = soundfile.info(next(iter(files.values()))).samplerate
+    wavs = {title: read_speech(file, sample_rate) for title, file in files.items()}
+    plot_spectrograms(wavs, sample_rate, path)
     return True
 
 
 def draw_voices(
-    quantized: Callable[[torch.Tensor], torch.Tensor],
-    codes_scp: Path,
-    utt2spk: Path,
-    config: BenchmarkConfig,
-    path: Path,
+    tokens: Tokens, test_set: str, utt2spk: Path, config: BenchmarkConfig, path: Path
 ) -> None:
-    """Figure 4: do the first layer and the rest know the speaker?
+    """Draw figure 4: do the first layer and the rest know the speaker?
 
     Args:
-        quantized: codes (n_q, T) to vectors (n_q, T, D).
-        codes_scp: codes of the test set.
-        utt2spk: its speakers.
-        config: how many speakers and utterances, and the seed.
-        path: of the PNG.
+        tokens: Of a system.
+        test_set: Whose codes are drawn.
+        utt2spk: Its speakers.
+        config: How many speakers and utterances, and the seed.
+        path: Of the PNG.
 
     Raises:
-        ValueError: codes are missing, or too few for a picture.
+        ValueError: Codes are missing, or too few for a picture.
     """
-    reader, speakers = CodesReader(codes_scp), read_table(utt2spk)
+    reader = CodesReader(tokens.system.codes_dir / test_set / "codes.scp")
+    speakers = read_table(utt2spk)
     groups: dict[str, list[str]] = {}
     for key in sorted(set(reader) & set(speakers)):
         groups.setdefault(speakers[key], []).append(key)
@@ -142,8 +145,11 @@ def draw_voices(
     for name in names:
         count = min(config.tsne_utterances, len(groups[name]))
         for key in choice.sample(groups[name], count):
-            vectors = quantized(reader[key]).mean(dim=1)
-            parts = {"RVQ-1": vectors[0], f"RVQ-2:{len(vectors)}": vectors[1:].sum(0)}
+            vectors = tokens.vectors(reader[key]).mean(dim=1)
+            parts = {"RVQ-1": vectors[0]}
+            if len(vectors) > 1:
+                rest = layer_title(layer_span(2, len(vectors)))
+                parts[rest] = vectors[1:].sum(0)
             for title, vector in parts.items():
                 pooled.setdefault(title, []).append(vector.numpy())
             labels.append(name)
@@ -151,14 +157,29 @@ def draw_voices(
     plot_voices(arrays, labels, config.seed, path)
 
 
+def chosen_curves(curves: Curves, patterns: Iterable[str]) -> list[str]:
+    """List the logged figures that match patterns, in the patterns' order."""
+    logged = {name for series in curves.values() for name in series}
+
+    def by_number(name: str) -> tuple[int, str]:
+        return int(re.search(r"\d*$", name)[0] or 0), name
+
+    return [
+        name
+        for pattern in patterns
+        for name in sorted(logged, key=by_number)
+        if re.fullmatch(pattern, name)
+    ]
+
+
 def draw_curves(
     experiments: Mapping[str, tuple[str, Path]], images: Path
 ) -> list[tuple[str, Path]]:
-    """Training curves of each experiment that logged any.
+    """Draw training curves of each experiment that logged any.
 
     Args:
-        experiments: title to kind (a key of `CURVES`) and directory.
-        images: where the PNGs go.
+        experiments: Title to kind (a key of `CURVES`) and directory.
+        images: Where the PNGs go.
 
     Returns:
         Captions and PNGs.
@@ -167,7 +188,8 @@ def draw_curves(
     for title, (kind, exp) in experiments.items():
         path = images / f"curves_{exp.name}.png"
         unit = "step" if kind == "teacher" else "epoch"
-        heading = f"{title}, by {unit}"
-        if plot_curves(read_curves(exp), CURVES[kind], heading, path):
+        curves = read_curves(exp)
+        names = chosen_curves(curves, CURVES[kind])
+        if plot_curves(curves, names, f"{title}, by {unit}", path):
             drawn.append((f"Training of {title}", path))
     return drawn

@@ -15,9 +15,8 @@ from pathlib import Path
 
 import soundfile
 
-from espnet_st.data.audio import load_audio
+from espnet_st.data.audio import prepare_audio, read_audio
 from espnet_st.slmtokbench.report.tables import NOT_SCORED, Table
-from espnet_st.slmtokbench.scorers.base import SAMPLE_RATE
 
 _STYLE = """
 :root { --ink: #1d2433; --soft: #5b6475; --line: #dfe3ea; --tint: #f5f7fa; }
@@ -59,7 +58,7 @@ details pre { background: var(--tint); padding: .8rem; overflow-x: auto;
 
 @dataclass(frozen=True)
 class Card:
-    """Players of one utterance.
+    """Hold the players of one utterance.
 
     Attributes:
         text: what is said.
@@ -74,10 +73,11 @@ class Card:
 
 @dataclass(frozen=True)
 class Section:
-    """A heading with what stands below it, in this order."""
+    """Hold a heading and what stands below it, in this order."""
 
     title: str
     intro: str = ""
+    notes: Sequence[str] = ()
     tables: Sequence[Table] = ()
     figures: Sequence[tuple[str, Path]] = ()
     cards: Sequence[Card] = ()
@@ -90,7 +90,7 @@ def render_report(
     sections: Sequence[Section],
     configuration: str,
 ) -> str:
-    """The whole page as HTML.
+    """Write the whole page as HTML.
 
     Args:
         title: of the page.
@@ -119,6 +119,9 @@ def _section(section: Section) -> str:
     parts = [f"<h2>{html.escape(section.title)}</h2>"]
     if section.intro:
         parts.append(f"<p>{html.escape(section.intro)}</p>")
+    if section.notes:
+        lines = "".join(f"<li>{html.escape(note)}</li>" for note in section.notes)
+        parts.append(f"<ul>{lines}</ul>")
     parts += [_table(table) for table in section.tables]
     parts += [_picture(caption, path) for caption, path in section.figures]
     parts += [_card(card) for card in section.cards]
@@ -177,13 +180,9 @@ def _card(card: Card) -> str:
 
 
 def _audio(path: Path) -> str:
-    """A file as a data address; any format that can be read, as 16-bit FLAC."""
+    """Write a file as a data address: mono, at its own rate, as 16-bit FLAC."""
+    audio, rate = read_audio(str(path))
+    wav = prepare_audio(audio, rate, rate).numpy()
     buffer = io.BytesIO()
-    soundfile.write(
-        buffer,
-        load_audio(path, SAMPLE_RATE).numpy(),
-        SAMPLE_RATE,
-        format="FLAC",
-        subtype="PCM_16",
-    )
+    soundfile.write(buffer, wav, rate, format="FLAC", subtype="PCM_16")
     return "data:audio/flac;base64," + base64.b64encode(buffer.getvalue()).decode()

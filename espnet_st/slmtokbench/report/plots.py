@@ -13,17 +13,17 @@ import numpy as np
 import torch
 
 from espnet_st.slmtokbench.report.curves import Curves
-from espnet_st.slmtokbench.scorers.base import SAMPLE_RATE
 from espnet_st.slmtokbench.tokens.pnmi import CodePhoneCounts
 
 matplotlib.use("Agg")
 from matplotlib import pyplot  # noqa: E402  (after the choice of backend)
+from matplotlib.figure import Figure  # noqa: E402
 
 N_FFT, HOP, N_MELS = 1024, 256, 80
 
 
-def log_mel(wav: np.ndarray) -> np.ndarray:
-    """Log-mel spectrogram (n_mels, frames) of speech (N,) at 16 kHz, in dB."""
+def log_mel(wav: np.ndarray, sample_rate: int) -> np.ndarray:
+    """Compute the log-mel spectrogram (n_mels, frames) of speech (N,), in dB."""
     import librosa
 
     spectrum = torch.stft(
@@ -33,25 +33,28 @@ def log_mel(wav: np.ndarray) -> np.ndarray:
         window=torch.hann_window(N_FFT),
         return_complex=True,
     )
-    mels = librosa.filters.mel(sr=SAMPLE_RATE, n_fft=N_FFT, n_mels=N_MELS)
+    mels = librosa.filters.mel(sr=sample_rate, n_fft=N_FFT, n_mels=N_MELS)
     power = mels @ spectrum.abs().numpy() ** 2
     return 10.0 * np.log10(np.maximum(power, 1e-8))
 
 
-def plot_spectrograms(wavs: Mapping[str, np.ndarray], path: Path) -> None:
-    """One mel spectrogram per condition, on one scale of time and level (figure 6).
+def plot_spectrograms(
+    wavs: Mapping[str, np.ndarray], sample_rate: int, path: Path
+) -> None:
+    """Draw mel spectrograms on one scale of time and level (figure 6).
 
     Args:
-        wavs: title to speech (N,) at 16 kHz, the original first.
+        wavs: title to speech (N,), the original first.
+        sample_rate: Hz of all of them.
         path: of the PNG.
     """
-    mels = {title: log_mel(wav) for title, wav in wavs.items()}
+    mels = {title: log_mel(wav, sample_rate) for title, wav in wavs.items()}
     top = max(mel.max() for mel in mels.values())
     figure, axes = pyplot.subplots(
         len(mels), 1, figsize=(8, 1.9 * len(mels)), sharex=True, squeeze=False
     )
     for axis, (title, mel) in zip(axes[:, 0], mels.items()):
-        seconds = mel.shape[1] * HOP / SAMPLE_RATE
+        seconds = mel.shape[1] * HOP / sample_rate
         axis.imshow(
             mel,
             origin="lower",
@@ -70,7 +73,7 @@ def plot_spectrograms(wavs: Mapping[str, np.ndarray], path: Path) -> None:
 def plot_voices(
     pooled: Mapping[str, np.ndarray], speakers: Sequence[str], seed: int, path: Path
 ) -> None:
-    """t-SNE of mean-pooled quantized vectors, a colour per speaker (figure 4).
+    """Draw t-SNE of mean-pooled quantized vectors, a colour per speaker (figure 4).
 
     Args:
         pooled: title ("RVQ-1", "RVQ-2:8") to (n_utterances, D).
@@ -106,7 +109,7 @@ def plot_voices(
 
 
 def plot_phones_given_codes(tables: Mapping[str, CodePhoneCounts], path: Path) -> None:
-    """p(phone | code), codes sorted by their commonest phone (figure 5).
+    """Draw p(phone | code), codes sorted by their commonest phone (figure 5).
 
     Args:
         tables: title to counts of one codebook.
@@ -116,12 +119,12 @@ def plot_phones_given_codes(tables: Mapping[str, CodePhoneCounts], path: Path) -
         1, len(tables), figsize=(5.5 * len(tables), 5.5), squeeze=False
     )
     for axis, (title, table) in zip(axes[0], tables.items()):
-        given = table.given_code()
+        share = table.phones_by_code()
         used = table.counts.sum(axis=0) > 0
-        commonest = np.where(used, given.argmax(axis=0), len(table.phones))
-        order = np.lexsort((-given.max(axis=0), commonest))
+        commonest = np.where(used, share.argmax(axis=0), len(table.phones))
+        order = np.lexsort((-share.max(axis=0), commonest))
         axis.imshow(
-            given[:, order], aspect="auto", cmap="Blues", vmin=0, vmax=1,
+            share[:, order], aspect="auto", cmap="Blues", vmin=0, vmax=1,
             interpolation="nearest",
         )  # fmt: skip
         axis.set_yticks(range(len(table.phones)), table.phones, fontsize=6)
@@ -133,7 +136,7 @@ def plot_phones_given_codes(tables: Mapping[str, CodePhoneCounts], path: Path) -
 def plot_curves(
     curves: Curves, names: Sequence[str], title: str, path: Path
 ) -> list[str]:
-    """Figures against epochs, a small panel each, training and validation.
+    """Draw figures against epochs, a small panel each, training and validation.
 
     Args:
         curves: of one experiment.
@@ -169,7 +172,7 @@ def plot_curves(
     return drawn
 
 
-def _save(figure, path: Path) -> None:
+def _save(figure: Figure, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.tight_layout()
     figure.savefig(path, dpi=110, bbox_inches="tight")

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-
-import torch
 
 from espnet_st.slmtokbench.config import BenchmarkConfig
 from espnet_st.slmtokbench.recipe import Recipe
@@ -20,67 +18,49 @@ from espnet_st.slmtokbench.report.page import Section
 from espnet_st.slmtokbench.report.plots import plot_phones_given_codes
 from espnet_st.slmtokbench.report.tables import Table
 from espnet_st.slmtokbench.speech_scores import SpeechScores
+from espnet_st.slmtokbench.systems import System
+from espnet_st.slmtokbench.teachers import teacher_of
 from espnet_st.slmtokbench.tokens.pnmi import CodePhoneCounts
+from espnet_st.slmtokbench.tokens.scores import Tokens
+
+Pictures = list[tuple[str, Path]]
 
 
 def make_sections(
     recipe: Recipe,
     config: BenchmarkConfig,
-    quantized: Callable[[torch.Tensor], torch.Tensor],
+    tokenizers: Sequence[Tokens],
     speech: SpeechScores,
     tables: Mapping[str, Table],
     counts: Mapping[str, CodePhoneCounts],
     images: Path,
-    teacher: Path | None = None,
 ) -> list[Section]:
     """Draw the figures and lay out the report.
 
     Args:
-        recipe: what was scored.
-        config: how.
-        quantized: codes (n_q, T) of the codec to vectors (n_q, T, D).
-        speech: its conditions are heard and seen.
-        tables: of `paper_tables`.
-        counts: codes and phones by title.
-        images: where PNGs go.
-        teacher: directory of the codec's teacher, for its training curve.
+        recipe: What was scored.
+        config: How.
+        tokenizers: The systems' tokens.
+        speech: Its conditions are played and drawn.
+        tables: Of `paper_tables`.
+        counts: Codes and phones by title.
+        images: Where PNGs go.
     """
     conditions = speech.conditions
-    spectrograms, voices, phones = [], [], []
+    spectrograms: Pictures = []
+    phones: Pictures = []
     if draw_spectrograms(conditions, config, images / "spectrograms.png"):
         spectrograms.append(("Mel spectrograms", images / "spectrograms.png"))
-    try:
-        draw_voices(
-            quantized,
-            recipe.codes_dir / recipe.test_set / "codes.scp",
-            recipe.test_dir / "utt2spk",
-            config,
-            images / "voices.png",
-        )
-        voices.append(("Voices in the layers (t-SNE)", images / "voices.png"))
-    except ValueError as reason:
-        logging.warning("no picture of voices: %s", reason)
     if counts:
         plot_phones_given_codes(counts, images / "phones.png")
         phones.append(("p(phone | code)", images / "phones.png"))
-    experiments = {}
-    if teacher is not None:
-        experiments["the teacher"] = ("teacher", teacher)
-    experiments["the codec"] = ("codec", recipe.codec_exp)
-    if recipe.baseline_exp is not None:
-        experiments["the baseline"] = ("codec", recipe.baseline_exp)
-    if recipe.uslm_exp is not None:
-        experiments["USLM"] = ("uslm", recipe.uslm_exp)
-    if recipe.valle_exp is not None:
-        experiments["VALL-E"] = ("uslm", recipe.valle_exp)
-
     sections = [
         Section(
             "Resynthesis",
             "Speech made again from the first layer of codes, and from all of them.",
-            [tables["reconstruction"], tables["benchmark"]],
-            spectrograms,
-            player_cards(
+            tables=[tables["reconstruction"], tables["benchmark"]],
+            figures=spectrograms,
+            cards=player_cards(
                 conditions, "resynthesis", {"Groundtruth": "groundtruth"}, config
             ),
         )
@@ -91,7 +71,7 @@ def make_sections(
             Section(
                 "Zero-shot text-to-speech",
                 "The text in the voice of the prompt, a voice never heard in training.",
-                [tables["zeroshot"]],
+                tables=[tables["zeroshot"]],
                 cards=player_cards(conditions, "tts", beside, config),
             )
         )
@@ -101,12 +81,51 @@ def make_sections(
             Section(
                 "One-shot voice conversion",
                 "Layer 1 of the source with further layers of the reference.",
-                [tables["conversion"]],
-                voices,
-                player_cards(conditions, "conversion", beside, config),
+                tables=[tables["conversion"]],
+                figures=_voices(tokenizers, recipe, config, images),
+                cards=player_cards(conditions, "conversion", beside, config),
             )
         )
     if "codebook" in tables:
-        sections.append(Section("Codes and phones", "", [tables["codebook"]], phones))
-    sections.append(Section("Training", figures=draw_curves(experiments, images)))
+        sections.append(
+            Section("Codes and phones", tables=[tables["codebook"]], figures=phones)
+        )
+    curves = draw_curves(_experiments(recipe.systems), images)
+    sections.append(Section("Training", figures=curves))
     return sections
+
+
+def _voices(
+    tokenizers: Sequence[Tokens], recipe: Recipe, config: BenchmarkConfig, images: Path
+) -> Pictures:
+    """Draw the voices in the codes of each system with which voices are converted."""
+    pictures = []
+    for tokens in tokenizers:
+        system = tokens.system
+        path = images / f"voices_{system.key}.png"
+        if not system.conversion:
+            continue
+        try:
+            draw_voices(
+                tokens, recipe.test_set, recipe.test_dir / "utt2spk", config, path
+            )
+        except ValueError as reason:
+            logging.warning("no picture of voices of %s: %s", system.label, reason)
+            continue
+        pictures.append((f"Voices in the layers of {system.label} (t-SNE)", path))
+    return pictures
+
+
+def _experiments(systems: Sequence[System]) -> dict[str, tuple[str, Path]]:
+    """List what was trained: title to kind and directory; a teacher once."""
+    teachers, models = {}, {}
+    for system in systems:
+        name, directory = teacher_of(system)
+        if directory is not None:
+            teachers[directory] = f"the teacher {directory.name}"
+        models[f"the codec of {system.label}"] = ("codec", system.codec_exp)
+        if system.lm is not None:
+            title = f"{system.lm.label} on {system.label}"
+            models[title] = ("uslm", system.lm.exp)
+    first = {title: ("teacher", directory) for directory, title in teachers.items()}
+    return first | models

@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from espnet_st.slmtokbench.scorers.registry import find_scorer
+
 NOT_SCORED = "not scored"
 NONE = "-"
 
 
 @dataclass(frozen=True)
 class Table:
-    """A title, columns, rows of text, and notes beneath."""
+    """Hold a title, columns, rows of text, and notes beneath."""
 
     title: str
     columns: tuple[str, ...]
@@ -23,13 +25,13 @@ class Table:
 
 
 def number(figures: Mapping, name: str, digits: int = 2) -> str:
-    """One figure as text."""
+    """Write one figure as text."""
     value = figures.get(name)
     return NOT_SCORED if value is None else f"{value:.{digits}f}"
 
 
 def wer_cell(figures: Mapping) -> str:
-    """Word error rate with its 95 % interval."""
+    """Write the word error rate with its 95 % interval."""
     value = figures.get("wer")
     if value is None:
         return NOT_SCORED
@@ -37,7 +39,7 @@ def wer_cell(figures: Mapping) -> str:
 
 
 def wer_counts(figures: Mapping) -> str:
-    """Substitutions, deletions, insertions and words."""
+    """Write substitutions, deletions, insertions and words."""
     value = figures.get("wer")
     if value is None:
         return NOT_SCORED
@@ -46,10 +48,9 @@ def wer_counts(figures: Mapping) -> str:
 
 
 def reconstruction_table(rows: Sequence[Mapping], quality: Sequence[str]) -> Table:
-    """Table 2. Rows hold `model`, `tokens`, `wer` and the quality scores."""
-    titles = {"visqol": "ViSQOL ↑", "stoi": "STOI ↑", "pesq": "PESQ ↑"}
+    """Lay out table 2. Rows hold `model`, `tokens`, `wer` and the quality scores."""
     columns = ("Tokenizer", "Tokens", "WER % ↓", "S / D / I / words")
-    columns += tuple(titles[name] for name in quality)
+    columns += tuple(find_scorer(name).title for name in quality)
     lines = []
     for row in rows:
         original = row["kind"] == "original"
@@ -61,7 +62,7 @@ def reconstruction_table(rows: Sequence[Mapping], quality: Sequence[str]) -> Tab
 
 
 def benchmark_table(rows: Sequence[Mapping]) -> Table:
-    """Table 3. Rows hold `alignment` (a mapping) and the scores of resynthesis."""
+    """Lay out table 3. Rows hold `alignment` (a mapping) and scores of resynthesis."""
     columns = (
         "Tokenizer",
         "Tokens",
@@ -75,7 +76,7 @@ def benchmark_table(rows: Sequence[Mapping]) -> Table:
     for row in rows:
         start = (row["model"], row["tokens"], row.get("teacher", NONE))
         if row["kind"] == "original":
-            lines.append((*start, NONE, NONE, wer_cell(row), "1.00"))
+            lines.append((*start, NONE, NONE, wer_cell(row), number(row, "sim")))
             continue
         alignment = row.get("alignment") or {}
         lines.append(
@@ -94,13 +95,31 @@ def benchmark_table(rows: Sequence[Mapping]) -> Table:
         [
             "MI: mutual information of tokens and text, nats per utterance. WER†: "
             "downstream BLSTM-CTC model on tokens. WER* and SIM: recogniser and "
-            "speaker similarity on resynthesized speech."
+            "speaker similarity on resynthesized speech.",
+            *infeasible_pairs(rows),
         ],
     )
 
 
+def infeasible_pairs(rows: Sequence[Mapping]) -> list[str]:
+    """Say how many pairs of codes and text the mutual information leaves out."""
+    counts = []
+    for row in rows:
+        alignment = row.get("alignment") or {}
+        if "pairs_left_out" in alignment:
+            left_out = alignment["pairs_left_out"]
+            total = left_out + alignment["pairs"]
+            counts.append(f"{row['model']} {row['tokens']}: {left_out} of {total}")
+    if not counts:
+        return []
+    return [
+        "Pairs that MI leaves out, because their text has no CTC path through so few "
+        f"frames: {'; '.join(counts)}."
+    ]
+
+
 def zeroshot_table(rows: Sequence[Mapping]) -> Table:
-    """Table 4. Rows hold `wer`, `sim`, `contrast`, VALL-E's also `wer_above_uslm`."""
+    """Lay out table 4. Rows hold `wer`, `sim`, `contrast`, maybe `wer_above`."""
     columns = (
         "Model",
         "Tokenizer",
@@ -127,15 +146,15 @@ def zeroshot_table(rows: Sequence[Mapping]) -> Table:
             )
         )
     notes = [
-        comparison("VALL-E", "USLM", row["wer_above_uslm"])
+        comparison(f"{row['model']} on {row['tokens']}", other, above)
         for row in rows
-        if "wer_above_uslm" in row
+        for other, above in row.get("wer_above", {}).items()
     ]
     return Table("Table 4. Zero-shot text-to-speech", columns, lines, notes)
 
 
 def comparison(model: str, other: str, above: Mapping) -> str:
-    """What a paired comparison of word error rates says, in words."""
+    """Say in words what a paired comparison of word error rates gave."""
     low, high = above["low"], above["high"]
     if low <= 0 <= high:
         verdict = f"neither {model} nor {other} is better for certain"
@@ -149,8 +168,9 @@ def comparison(model: str, other: str, above: Mapping) -> str:
 
 
 def conversion_table(rows: Sequence[Mapping]) -> Table:
-    """Table 5. Rows hold `wer`, `sim` (reference) and `sim_source`."""
+    """Lay out table 5. Rows hold `wer`, `sim` (to the reference) and `sim_source`."""
     columns = (
+        "Tokenizer",
         "Source",
         "Reference",
         "WER % ↓",
@@ -159,9 +179,16 @@ def conversion_table(rows: Sequence[Mapping]) -> Table:
     )
     lines = []
     for row in rows:
-        source = NONE if row["kind"] == "original" else number(row, "sim_source")
+        original = row["kind"] == "original"
         lines.append(
-            (row["model"], row["tokens"], wer_cell(row), number(row, "sim"), source)
+            (
+                row["model"],
+                "" if original else "RVQ-1",
+                row["tokens"],
+                wer_cell(row),
+                number(row, "sim"),
+                NONE if original else number(row, "sim_source"),
+            )
         )
     return Table(
         "Table 5. One-shot voice conversion",
@@ -175,7 +202,7 @@ def conversion_table(rows: Sequence[Mapping]) -> Table:
 
 
 def codebook_table(rows: Sequence[Mapping]) -> Table:
-    """Table 6. Rows hold `model`, `tokens`, `set` and the figures of `pnmi`."""
+    """Lay out table 6. Rows hold `model`, `tokens`, `set` and the figures of `pnmi`."""
     columns = (
         "Tokenizer",
         "Tokens",
@@ -215,12 +242,12 @@ def codebook_table(rows: Sequence[Mapping]) -> Table:
 
 
 def scorer_table(scorers: Sequence[tuple[str, str, str]]) -> Table:
-    """What measured, or why it did not: rows of (scorer, measures, state)."""
+    """Lay out which scorers ran, or why not: rows of (scorer, measures, state)."""
     return Table("Scorers", ("Scorer", "Measures", "State"), list(scorers))
 
 
 def to_markdown(table: Table) -> str:
-    """The table as GitHub shows it, with title and notes."""
+    """Write a table as GitHub shows it, with title and notes."""
     lines = [f"### {table.title}", "", "|" + "|".join(table.columns) + "|"]
     lines.append("|" + "---|" * len(table.columns))
     lines += ["|" + "|".join(row) + "|" for row in table.rows]

@@ -1,1 +1,5 @@
-"""Scorers of audio: words, voice, quality; and the job that runs them."""
+"""Scorers of audio: words, voice, quality; one file each, and the jobs that run them.
+
+To add one, write a module here whose class derives from `Recognizer`, `SpeakerEncoder`
+or `QualityScorer` and stands under `@register`; `registry` finds it.
+"""

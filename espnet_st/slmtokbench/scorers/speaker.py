@@ -1,120 +1,44 @@
-"""Speaker embeddings and the similarity of voices (paper, sections 2.2 and 4.3)."""
+"""What encoders of voices share, and the similarity of voices (paper, 2.2 and 4.3)."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
-from espnet_st.data.audio import load_audio
-from espnet_st.slmtokbench.scorers.base import SAMPLE_RATE, Item, NotScored, load_local
+from espnet_st.slmtokbench.scorers.base import SPEAKER, Item, Scorer
 
 DECIMALS = 5
 
 
-class _Encoder:
-    """Reads the file of an item and embeds its voice."""
+class SpeakerEncoder(Scorer):
+    """Embed the voice of an item."""
+
+    kind = SPEAKER
 
     def measure(self, item: Item) -> list[float]:
-        """Embedding of one file."""
-        embedding = self.embed(load_audio(item.wav, SAMPLE_RATE).numpy())
+        """Embed the voice of one file."""
+        embedding = self.embed(self.read(item.wav))
         return [round(float(value), DECIMALS) for value in embedding]
 
+    @abstractmethod
     def embed(self, wav: np.ndarray) -> np.ndarray:
         """Embed a voice.
 
         Args:
-            wav: (N,) float at 16 kHz.
+            wav: (N,) float at `sample_rate`.
 
         Returns:
             (D,) of norm 1.
 
         Raises:
-            ValueError: the speech is silent, or has no voice in it.
+            ValueError: The speech is silent, or has no voice in it.
         """
-        raise NotImplementedError
-
-
-class ResemblyzerEncoder(_Encoder):
-    """The GE2E encoder that the package resemblyzer carries (256 values).
-
-    Raises:
-        NotScored: the package is missing.
-    """
-
-    name = "resemblyzer"
-
-    def __init__(self):
-        try:
-            from resemblyzer import VoiceEncoder, preprocess_wav
-        except ImportError as error:
-            raise NotScored(f"resemblyzer is not installed ({error})") from error
-        self.encoder = VoiceEncoder("cpu", verbose=False)
-        self.preprocess = preprocess_wav
-
-    def embed(self, wav: np.ndarray) -> np.ndarray:
-        """Embed a voice."""
-        if not np.any(wav):
-            raise ValueError("silent")
-        voiced = self.preprocess(wav, source_sr=SAMPLE_RATE)
-        if len(voiced) == 0:
-            raise ValueError("no voice was detected")
-        return self.encoder.embed_utterance(voiced)
-
-
-class WavLMEncoder(_Encoder):
-    """WavLM-TDNN through transformers, as in the paper.
-
-    Args:
-        model: a directory or a hub name whose weights are already on this machine.
-
-    Raises:
-        NotScored: transformers or the weights are missing.
-    """
-
-    name = "wavlm"
-
-    def __init__(self, model: str):
-        self.extractor, self.model = load_local(
-            model, "Wav2Vec2FeatureExtractor", "WavLMForXVector"
-        )
-        self.model.eval()
-
-    def embed(self, wav: np.ndarray) -> np.ndarray:
-        """Embed a voice."""
-        import torch
-
-        if not np.any(wav):
-            raise ValueError("silent")
-        inputs = self.extractor(wav, sampling_rate=SAMPLE_RATE, return_tensors="pt")
-        with torch.no_grad():
-            embedding = self.model(**inputs).embeddings[0].numpy()
-        return embedding / np.linalg.norm(embedding)
-
-
-def build_speaker_encoder(name: str, settings: dict[str, Any]):
-    """Build a speaker encoder by its name in the configuration.
-
-    Args:
-        name: "resemblyzer" or "wavlm".
-        settings: `wavlm_model` for the latter.
-
-    Raises:
-        ValueError: an unknown name.
-        NotScored: it cannot run here.
-    """
-    if name == "resemblyzer":
-        return ResemblyzerEncoder()
-    if name == "wavlm":
-        return WavLMEncoder(settings["wavlm_model"])
-    raise ValueError(
-        f"Unknown speaker encoder {name!r}, expected resemblyzer or wavlm."
-    )
 
 
 def cosine(first: Sequence[float], second: Sequence[float]) -> float:
-    """Cosine of the angle between two embeddings."""
+    """Compute the cosine of the angle between two embeddings."""
     a, b = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
     return float(a @ b / (np.linalg.norm(a) * np.linalg.norm(b)))
 
@@ -122,7 +46,7 @@ def cosine(first: Sequence[float], second: Sequence[float]) -> float:
 def paired_similarity(
     embeddings: Mapping[str, Sequence[float]], targets: Mapping[str, Sequence[float]]
 ) -> dict[str, float]:
-    """Similarity of each utterance to its own target, for the ids that have both."""
+    """Compare each utterance with its own target, for the ids that have both."""
     return {
         key: cosine(value, targets[key])
         for key, value in embeddings.items()
@@ -135,7 +59,7 @@ def voice_contrast(
     speakers: Mapping[str, str],
     voices: Mapping[str, Sequence[Sequence[float]]],
 ) -> dict[str, float]:
-    """Set the wanted voice against all others.
+    """Compare utterances with the voice that was asked for, and with all others.
 
     Args:
         embeddings: utterance id to embedding.
@@ -144,7 +68,7 @@ def voice_contrast(
 
     Returns:
         `own` and `others`: mean similarity to speech of that speaker, and to that of
-        every other speaker; `nearest`: per cent of utterances nearer to the wanted
+        every other speaker; `nearest`: per cent of utterances nearer to that
         speaker than to any other; `utterances`.
 
     Raises:
@@ -160,10 +84,10 @@ def voice_contrast(
             speaker: float(np.mean([cosine(embedding, other) for other in samples]))
             for speaker, samples in voices.items()
         }
-        wanted = mean.pop(speakers[key])
-        own.append(wanted)
+        own_voice = mean.pop(speakers[key])
+        own.append(own_voice)
         others.append(np.mean(list(mean.values())))
-        nearest.append(wanted > max(mean.values()))
+        nearest.append(own_voice > max(mean.values()))
     if not own:
         raise ValueError("No utterance has a voice to be compared with.")
     return {

@@ -10,7 +10,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Errors:
-    """Edit counts of one hypothesis, in words."""
+    """Count the edits of one hypothesis, in words."""
 
     substitutions: int = 0
     deletions: int = 0
@@ -27,7 +27,7 @@ class Errors:
 
     @property
     def total(self) -> int:
-        """Number of errors of any kind."""
+        """Return the number of errors of any kind."""
         return self.substitutions + self.deletions + self.insertions
 
 
@@ -57,7 +57,7 @@ def count_errors(reference: Sequence[str], hypothesis: Sequence[str]) -> Errors:
 def corpus_wer(
     references: dict[str, str], hypotheses: dict[str, str], seed: int = 0
 ) -> dict[str, float]:
-    """Word error rate over all utterances that have a hypothesis.
+    """Compute the word error rate over all utterances that have a hypothesis.
 
     Args:
         references: utterance id to words. An id without hypothesis is left out.
@@ -101,7 +101,7 @@ def wer_difference(
     others: dict[str, str],
     seed: int = 0,
 ) -> dict[str, float]:
-    """How far one system's word error rate lies above another's.
+    """Compute how far one system's word error rate lies above another's.
 
     Both are resampled together (paired bootstrap; Bisani and Ney, 2004), so that the
     difficulty of an utterance does not widen the interval.
@@ -122,14 +122,14 @@ def wer_difference(
     keys = sorted(set(hypotheses) & set(others))
     pairs = [
         tuple(
-            count_errors(references[key].split(), said[key].split())
-            for said in (hypotheses, others)
+            count_errors(references[key].split(), words_of[key].split())
+            for words_of in (hypotheses, others)
         )
         for key in keys
     ]
     words = sum(one.words for one, _ in pairs)
     if words == 0:
-        raise ValueError("No reference words that both systems were heard on.")
+        raise ValueError("No reference words that both systems have a hypothesis for.")
     counts = [(one.total - other.total, one.words) for one, other in pairs]
     low, high = _bootstrap(counts, seed)
     return {
@@ -143,7 +143,7 @@ def wer_difference(
 def _bootstrap(
     counts: list[tuple[int, int]], seed: int, draws: int = 1000
 ) -> tuple[float, float]:
-    """2.5th and 97.5th percentile of errors per 100 words over resampled utterances."""
+    """Compute percentiles 2.5 and 97.5 of errors per 100 words over resamples."""
     table = np.array(counts, dtype=np.float64)
     picks = np.random.default_rng(seed).integers(len(table), size=(draws, len(table)))
     sums = table[picks].sum(axis=1)

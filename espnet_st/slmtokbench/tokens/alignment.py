@@ -6,16 +6,17 @@ section 2.1 of the paper.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import torch
+from torch import Tensor
 from tqdm import tqdm
 
 from espnet_st.codes import CodesReader
 from espnet_st.data.kaldi import read_table
+from espnet_st.slmtokbench.samples import sample_keys
 from espnet_st.slmtokbench.scorers.wer import corpus_wer
 from espnet_st.slmtokbench.tokens.downstream import (
     Characters,
@@ -32,7 +33,7 @@ from espnet_st.slmtokbench.tokens.mutual_information import (
 
 @dataclass(frozen=True)
 class AlignmentTask:
-    """Tokens to align with text.
+    """Describe tokens to align with text.
 
     Attributes:
         name: shown on the progress bar.
@@ -45,6 +46,7 @@ class AlignmentTask:
         mi_utterances: of the validation set, in the mutual information.
         max_utterances: of the test set, in the word error rate.
         bar_position: line of the progress bar.
+        device: where to train.
     """
 
     name: str
@@ -54,22 +56,15 @@ class AlignmentTask:
     valid_set: str
     test_set: str
     n_layers: int
-    codebooks: torch.Tensor
+    codebooks: Tensor
     options: TrainingOptions
     mi_utterances: int
     max_utterances: int
     bar_position: int = 0
+    device: str = "cpu"
 
 
-def sample_keys(keys, count: int, seed: int) -> list[str]:
-    """At most `count` keys, the same for the same set of keys and seed, sorted."""
-    keys = sorted(keys)
-    if len(keys) <= count:
-        return keys
-    return sorted(random.Random(seed).sample(keys, count))
-
-
-def align(task: AlignmentTask) -> dict:
+def align(task: AlignmentTask) -> dict[str, Any]:
     """Train and measure.
 
     Returns:
@@ -121,8 +116,9 @@ def align(task: AlignmentTask) -> dict:
             characters,
             task.options,
             on_step,
+            task.device,
         )
-    heard = {
+    hypotheses = {
         key: " ".join(greedy_transcript(row, characters).split())
         for key, row in log_probabilities(model, codes[task.test_set]).items()
     }
@@ -135,7 +131,7 @@ def align(task: AlignmentTask) -> dict:
     scores["mi_per_character"] = (
         scores["mi"] * len(labels) / sum(len(label) for label in labels)
     )
-    scores.update(corpus_wer(texts[task.test_set], heard, task.options.seed))
+    scores.update(corpus_wer(texts[task.test_set], hypotheses, task.options.seed))
     tail = losses[-20:]
     scores.update(
         loss=sum(tail) / len(tail), steps=task.options.steps, left_out=left_out

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
 
 from espnet_st.codes import pad_codes
@@ -19,7 +19,7 @@ BLANK = 0
 
 
 class Characters:
-    """Characters of a corpus as labels from 1; 0 is the blank.
+    """Number the characters of a corpus from 1; 0 is the blank.
 
     Args:
         texts: transcripts that hold every character to be known.
@@ -33,7 +33,7 @@ class Characters:
         return len(self.symbols)
 
     def encode(self, text: str) -> list[int]:
-        """Labels of a transcript.
+        """Return the labels of a transcript.
 
         Raises:
             ValueError: it is empty or holds an unknown character.
@@ -46,12 +46,12 @@ class Characters:
         return [self._ids[character] for character in text]
 
     def decode(self, labels: Sequence[int]) -> str:
-        """Transcript of labels without blanks."""
+        """Return the transcript of labels without blanks."""
         return "".join(self.symbols[label] for label in labels)
 
 
 class BidirectionalLSTM(nn.Module):
-    """A BLSTM over padded batches whose padding changes nothing.
+    """Read padded batches with a BLSTM; the padding changes nothing.
 
     The same as `nn.LSTM(bidirectional=True)` over packed sequences, of which the one
     direction reads each utterance from its own last frame; on a CPU it trains about
@@ -73,7 +73,7 @@ class BidirectionalLSTM(nn.Module):
             nn.LSTM(size, hidden, batch_first=True) for size in sizes
         )
 
-    def forward(self, features: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
         """Read padded features.
 
         Args:
@@ -94,7 +94,7 @@ class BidirectionalLSTM(nn.Module):
 
 
 class DownstreamModel(nn.Module):
-    """Embeddings of the codes, summed over layers, a BLSTM, and a CTC output.
+    """Sum embeddings of the codes over layers, and read them with a BLSTM and CTC.
 
     Args:
         codebooks: (n_layers, codebook_size, D) initial embeddings, e.g. the codec's.
@@ -106,7 +106,7 @@ class DownstreamModel(nn.Module):
 
     def __init__(
         self,
-        codebooks: torch.Tensor,
+        codebooks: Tensor,
         n_labels: int,
         hidden: int = 1024,
         layers: int = 2,
@@ -121,10 +121,8 @@ class DownstreamModel(nn.Module):
         self.lstm = BidirectionalLSTM(codebooks.shape[2] * stack, hidden, layers)
         self.output = nn.Linear(2 * hidden, n_labels)
 
-    def forward(
-        self, codes: torch.Tensor, lengths: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Log-probabilities of labels.
+    def forward(self, codes: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Compute log-probabilities of labels.
 
         Args:
             codes: (n_layers, B, T) int64, padded.
@@ -146,7 +144,7 @@ class DownstreamModel(nn.Module):
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """How the downstream model is trained. The defaults are the paper's.
+    """Say how the downstream model is trained. The defaults are the paper's.
 
     Attributes:
         steps: optimizer steps.
@@ -168,19 +166,20 @@ class TrainingOptions:
     seed: int = 0
 
 
-def random_codebooks(n_layers: int, codebook_size: int, dim: int, seed: int):
-    """Normal embeddings (n_layers, codebook_size, D), the paper's other choice."""
+def random_codebooks(n_layers: int, codebook_size: int, dim: int, seed: int) -> Tensor:
+    """Draw normal embeddings (n_layers, codebook_size, D), the paper's other choice."""
     generator = torch.Generator().manual_seed(seed)
     return torch.randn(n_layers, codebook_size, dim, generator=generator)
 
 
 def train_downstream(
-    codes: Mapping[str, torch.Tensor],
+    codes: Mapping[str, Tensor],
     texts: Mapping[str, str],
-    codebooks: torch.Tensor,
+    codebooks: Tensor,
     characters: Characters,
     options: TrainingOptions,
     on_step: Callable[[int, float], None] | None = None,
+    device: str = "cpu",
 ) -> DownstreamModel:
     """Train on all utterances that have both codes and text.
 
@@ -192,6 +191,7 @@ def train_downstream(
         characters: the label set.
         options: sizes and schedule.
         on_step: called with the step and its loss per character.
+        device: where to train.
 
     Returns:
         The model, in evaluation mode.
@@ -208,7 +208,8 @@ def train_downstream(
     codebooks = codebooks / codebooks.std().clamp_min(1e-8)
     model = DownstreamModel(
         codebooks, len(characters), options.hidden, options.layers, options.stack
-    ).train()
+    )
+    model.to(device).train()
     optimizer = torch.optim.Adam(model.parameters(), lr=options.lr)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, options.steps)
     batches = _batches(keys, codes, options)
@@ -216,12 +217,12 @@ def train_downstream(
         batch = next(batches)
         padded, lengths = pad_codes([codes[key] for key in batch])
         labels = [torch.tensor(characters.encode(texts[key])) for key in batch]
-        log_probs, frames = model(padded, lengths)
+        log_probs, frames = model(padded.to(device), lengths.to(device))
         loss = functional.ctc_loss(
             log_probs.transpose(0, 1),
-            torch.cat(labels),
+            torch.cat(labels).to(device),
             frames,
-            torch.tensor([len(label) for label in labels]),
+            torch.tensor([len(label) for label in labels], device=device),
             blank=BLANK,
             zero_infinity=True,
         )
@@ -237,9 +238,9 @@ def train_downstream(
 
 
 def _batches(
-    keys: Sequence[str], codes: Mapping[str, torch.Tensor], options: TrainingOptions
+    keys: Sequence[str], codes: Mapping[str, Tensor], options: TrainingOptions
 ) -> Iterator[list[str]]:
-    """Endless batches of utterances of like length, shuffled at every epoch."""
+    """Yield batches of utterances of like length without end, shuffled every epoch."""
     generator = torch.Generator().manual_seed(options.seed)
     size = options.batch_size
     while True:
@@ -256,21 +257,23 @@ def _batches(
 @torch.no_grad()
 def log_probabilities(
     model: DownstreamModel,
-    codes: Mapping[str, torch.Tensor],
+    codes: Mapping[str, Tensor],
     batch_size: int = 16,
-) -> dict[str, torch.Tensor]:
-    """Label log-probabilities (T_i', V) of every utterance."""
+) -> dict[str, Tensor]:
+    """Compute label log-probabilities (T_i', V) of every utterance, on the CPU."""
     keys = sorted(codes, key=lambda key: codes[key].shape[1])
+    device = next(model.parameters()).device
     found = {}
     for start in range(0, len(keys), batch_size):
         batch = keys[start : start + batch_size]
-        log_probs, frames = model(*pad_codes([codes[key] for key in batch]))
+        padded, lengths = pad_codes([codes[key] for key in batch])
+        log_probs, frames = model(padded.to(device), lengths.to(device))
         for key, row, length in zip(batch, log_probs, frames.tolist()):
-            found[key] = row[:length].clone()
+            found[key] = row[:length].cpu().clone()
     return found
 
 
-def greedy_transcript(log_probs: torch.Tensor, characters: Characters) -> str:
-    """The best path (T, V) with repeats merged and blanks removed."""
+def greedy_transcript(log_probs: Tensor, characters: Characters) -> str:
+    """Spell the best path (T, V) with repeats merged and blanks removed."""
     labels = torch.unique_consecutive(log_probs.argmax(dim=-1)).tolist()
     return characters.decode([label for label in labels if label != BLANK])

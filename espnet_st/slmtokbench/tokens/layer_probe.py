@@ -13,7 +13,7 @@ from espnet_st.slmtokbench.tokens.pnmi import CodePhoneCounts
 
 
 def speaker_accuracy(means: Tensor, speakers: Sequence[str], seed: int) -> float:
-    """How well a linear classifier tells speakers from mean features.
+    """Measure how well a linear classifier tells speakers from mean features.
 
     Args:
         means: (n, D), one row per utterance.
@@ -43,7 +43,7 @@ def speaker_accuracy(means: Tensor, speakers: Sequence[str], seed: int) -> float
 
 
 def _logistic_regression(rows: Tensor, labels: Tensor, n_classes: int) -> Tensor:
-    """Weights (D + 1, n_classes) of a ridge-penalized linear classifier."""
+    """Fit the weights (D + 1, n_classes) of a ridge-penalized linear classifier."""
     rows = _with_one(rows)
     weight = torch.zeros(rows.shape[1], n_classes, requires_grad=True)
     optimizer = torch.optim.LBFGS([weight], max_iter=100, line_search_fn="strong_wolfe")
@@ -101,7 +101,7 @@ def probe_layer(
 
 
 def probe_table(rows: Mapping[str, Mapping[str, float]]) -> str:
-    """The rows of `probe_layer` by layer as a Markdown table."""
+    """Write figures of `probe_layer` by layer as a Markdown table."""
     lines = ["| layer | PNMI | speaker accuracy | cosine to next frame |"]
     lines.append("|---|---|---|---|")
     for name, row in rows.items():

@@ -8,18 +8,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+from torch import Tensor
 from torch.nn import functional
 
 BLANK = 0
 
 
 def ctc_log_likelihoods(
-    log_probs: torch.Tensor,
+    log_probs: Tensor,
     input_length: int,
-    targets: torch.Tensor,
-    target_lengths: torch.Tensor,
-) -> torch.Tensor:
-    """Log q(y_j | x) of many texts for one utterance.
+    targets: Tensor,
+    target_lengths: Tensor,
+) -> Tensor:
+    """Compute log q(y_j | x) of many texts for one utterance.
 
     Args:
         log_probs: (T, V) log-probabilities of each frame of x, blank first.
@@ -42,9 +43,9 @@ def ctc_log_likelihoods(
 
 
 def log_likelihood_matrix(
-    log_probs: Sequence[torch.Tensor], texts: Sequence[Sequence[int]]
-) -> torch.Tensor:
-    """Log q(y_j | x_i) for all pairs.
+    log_probs: Sequence[Tensor], texts: Sequence[Sequence[int]]
+) -> Tensor:
+    """Compute log q(y_j | x_i) for all pairs.
 
     Args:
         log_probs: N tensors (T_i, V).
@@ -65,8 +66,8 @@ def log_likelihood_matrix(
     )
 
 
-def mutual_information(log_likelihoods: torch.Tensor) -> dict[str, float]:
-    """The unbiased estimate of equation (3).
+def mutual_information(log_likelihoods: Tensor) -> dict[str, float]:
+    """Estimate equation (3) without bias.
 
     I = 1 / N^2 sum_i sum_j [log q(y_i | x_i) - log q(y_j | x_i)].
 
@@ -78,8 +79,8 @@ def mutual_information(log_likelihoods: torch.Tensor) -> dict[str, float]:
         log_likelihoods: (N, N) log q(y_j | x_i).
 
     Returns:
-        `mi` in nats per utterance; `infeasible`: per cent of pairs left out; `pairs`:
-        those in the mean.
+        `mi` in nats per utterance; `infeasible`: per cent of pairs left out, and
+        `pairs_left_out`, their number; `pairs`: those in the mean.
 
     Raises:
         ValueError: the matrix is not square, or no pair is left.
@@ -96,4 +97,5 @@ def mutual_information(log_likelihoods: torch.Tensor) -> dict[str, float]:
         "mi": float(difference.mean()),
         "infeasible": 100.0 * (1.0 - float(kept.double().mean())),
         "pairs": int(kept.sum()),
+        "pairs_left_out": int((~kept).sum()),
     }

@@ -16,7 +16,7 @@ from espnet_st.data.kaldi import TimedPhone
 def frame_phones(
     segments: Sequence[TimedPhone], n_frames: int, frame_rate: float
 ) -> list[str | None]:
-    """The phone that fills most of each frame.
+    """Find the phone that fills most of each frame.
 
     Args:
         segments: phones with start and duration in seconds.
@@ -39,7 +39,7 @@ def frame_phones(
 
 @dataclass(frozen=True)
 class CodePhoneCounts:
-    """How often each code met each phone.
+    """Count how often each code met each phone.
 
     Attributes:
         phones: names of the rows.
@@ -91,12 +91,12 @@ class CodePhoneCounts:
             np.add.at(counts, (index[known], line[known]), 1)
         return cls(tuple(phones), counts, skipped)
 
-    def given_code(self) -> np.ndarray:
-        """p(phone | code), (n_phones, codebook_size); zeros for unused codes."""
+    def phones_by_code(self) -> np.ndarray:
+        """Compute p(phone | code), (n_phones, codebook_size); 0 for unused codes."""
         return self.counts / np.maximum(self.counts.sum(axis=0, keepdims=True), 1)
 
     def summary(self) -> dict[str, float]:
-        """All figures of the table.
+        """Compute all figures of the table.
 
         Returns:
             `pnmi`: I(phone; code) / H(phone), in [0, 1] (0 if there is one phone);
@@ -130,6 +130,6 @@ class CodePhoneCounts:
 
 
 def entropy(probabilities: np.ndarray) -> float:
-    """Entropy of a distribution (K,), in nats."""
+    """Compute the entropy of a distribution (K,), in nats."""
     positive = probabilities[probabilities > 0]
     return float(-(positive * np.log(positive)).sum())

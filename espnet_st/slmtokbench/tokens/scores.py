@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator, Mapping
 from concurrent.futures import as_completed
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from espnet_st.codes import CodesReader
 from espnet_st.data.kaldi import read_ctm
-from espnet_st.slmtokbench.cache import RowCache, file_stamps, fingerprint
+from espnet_st.slmtokbench.cache import ScoreCache, file_stamps, fingerprint
 from espnet_st.slmtokbench.config import BenchmarkConfig
+from espnet_st.slmtokbench.processes import threads_each, worker_pool
 from espnet_st.slmtokbench.recipe import Recipe
-from espnet_st.slmtokbench.scorers.scoring import worker_pool
+from espnet_st.slmtokbench.systems import (
+    System,
+    layer_part,
+    layer_title,
+    resynthesis_spans,
+)
 from espnet_st.slmtokbench.tokens.alignment import AlignmentTask, align
 from espnet_st.slmtokbench.tokens.downstream import random_codebooks
 from espnet_st.slmtokbench.tokens.pnmi import CodePhoneCounts
@@ -23,103 +31,135 @@ from espnet_st.slmtokbench.tokens.pnmi import CodePhoneCounts
 
 @dataclass(frozen=True)
 class Tokens:
-    """The codes of one codec.
+    """Hold what is known of the codes of a system.
 
     Attributes:
-        key: "speechtokenizer" or "baseline", as in the conditions.
-        model: name in the tables.
-        directory: holds `<set>/codes.scp`.
+        system: Whose they are.
         codebooks: (n_q, codebook_size, D).
-        frame_rate: frames per second.
+        frame_rate: Frames per second.
     """
 
-    key: str
-    model: str
-    directory: Path
-    codebooks: torch.Tensor
+    system: System
+    codebooks: Tensor
     frame_rate: float
+
+    @property
+    def n_q(self) -> int:
+        """Return the number of layers."""
+        return len(self.codebooks)
+
+    def vectors(self, codes: Tensor) -> Tensor:
+        """Look up each layer's entries (k, T, D) of codes (k, T)."""
+        return torch.stack([book[row] for book, row in zip(self.codebooks, codes)])
 
 
 def _code_stamps(tokens: Tokens, names: list[str]) -> list[str]:
     return file_stamps(
-        tokens.directory / name / f"codes.{kind}"
+        tokens.system.codes_dir / name / f"codes.{kind}"
         for name in names
         for kind in ("scp", "ark")
     )
 
 
 def score_alignment(
-    codecs: list[Tokens],
+    tokenizers: list[Tokens],
     recipe: Recipe,
     config: BenchmarkConfig,
-    cache: RowCache,
+    cache: ScoreCache,
     nj: int,
+    device: str = "cpu",
 ) -> tuple[dict[str, dict], dict[str, str]]:
-    """Text alignment of RVQ-1 and of all layers of each codec.
+    """Score text alignment of the first and of all layers of each system.
+
+    Args:
+        tokenizers: The systems' tokens.
+        recipe: Where texts are.
+        config: Sizes of the downstream model.
+        cache: Of finished scores.
+        nj: Processes; on a GPU there is one.
+        device: Where the downstream models are trained.
 
     Returns:
-        Condition key to figures (see `align`), and to why there are none.
+        Condition key to figures (see `align`); title to why there are none.
     """
     sets = [recipe.train_set, recipe.valid_set, recipe.test_set]
-    found, missing, todo = {}, {}, {}
-    for tokens in codecs:
-        n_q = len(tokens.codebooks)
-        for part, n_layers in (("rvq1", 1), (f"rvq1_{n_q}", n_q)):
-            key = f"{tokens.key}_{part}"
-            books = tokens.codebooks[:n_layers]
-            if config.downstream_init == "random":
-                books = random_codebooks(*books.shape, seed=config.seed)
-            task = AlignmentTask(
-                name=f"downstream {key}",
-                directory=tokens.directory,
-                texts=recipe.raw_dir,
-                train_set=recipe.train_set,
-                valid_set=recipe.valid_set,
-                test_set=recipe.test_set,
-                n_layers=n_layers,
-                codebooks=books,
-                options=config.training_options(),
-                mi_utterances=config.mi_utterances,
-                max_utterances=config.max_utterances,
-                bar_position=len(todo),
-            )
-            stamp = fingerprint(
+    found, missing, todo, stamps = {}, {}, {}, {}
+    for tokens in tokenizers:
+        for span in resynthesis_spans(tokens.n_q):
+            key = f"{tokens.system.key}_{layer_part(span)}"
+            task = _alignment_task(tokens, span, recipe, config)
+            task = replace(task, bar_position=len(todo), device=device)
+            stamps[key] = fingerprint(
                 codes=_code_stamps(tokens, sets),
                 texts=file_stamps(recipe.raw_dir / name / "text" for name in sets),
                 options=task.options.__dict__,
                 init=config.downstream_init,
-                sizes=(task.mi_utterances, task.max_utterances, n_layers),
+                sizes=(task.mi_utterances, task.max_utterances, task.n_layers),
             )
-            row = cache.get("alignment", key, stamp)
-            if row is not None:
+            scores = cache.get("alignment", key, stamps[key])
+            if scores is not None:
                 logging.info("alignment of %s: scored before", key)
-                found[key] = row
+                found[key] = scores
             else:
-                todo[key] = (task, stamp)
-    for key, (result, reason) in _align_all(
-        {key: task for key, (task, _) in todo.items()}, nj
-    ):
-        if result is None:
-            missing[key] = reason
+                todo[key] = task
+    for key, (scores, reason) in _align_all(todo, nj if device == "cpu" else 1):
+        if scores is None:
+            missing[todo[key].name] = reason
             continue
-        cache.put("alignment", key, todo[key][1], result)
-        found[key] = result
+        cache.put("alignment", key, stamps[key], scores)
+        found[key] = scores
     return found, missing
 
 
-def _align_all(tasks: dict[str, AlignmentTask], nj: int):
-    """Yield key and (figures, None) or (None, reason) of each task."""
-    if nj <= 1:
-        for key, task in tasks.items():
-            yield key, _try_align(task)
-    elif tasks:
-        with worker_pool(min(nj, len(tasks))) as pool:
-            futures = {pool.submit(_try_align, t): key for key, t in tasks.items()}
-            for future in as_completed(futures):
-                yield futures[future], future.result()
+def _alignment_task(
+    tokens: Tokens, span: str, recipe: Recipe, config: BenchmarkConfig
+) -> AlignmentTask:
+    """Describe the task of aligning the layers of a span with text."""
+    n_layers = int(span.rpartition("-")[2])
+    books = tokens.codebooks[:n_layers]
+    if config.downstream_init == "random":
+        books = random_codebooks(*books.shape, seed=config.seed)
+    return AlignmentTask(
+        name=f"{tokens.system.label} {layer_title(span)}",
+        directory=tokens.system.codes_dir,
+        texts=recipe.raw_dir,
+        train_set=recipe.train_set,
+        valid_set=recipe.valid_set,
+        test_set=recipe.test_set,
+        n_layers=n_layers,
+        codebooks=books,
+        options=config.training_options(),
+        mi_utterances=config.mi_utterances,
+        max_utterances=config.max_utterances,
+    )
 
 
-def _try_align(task: AlignmentTask) -> tuple[dict | None, str]:
+Aligned = tuple[dict[str, Any] | None, str]
+"""Figures and "", or None and why there are none."""
+
+
+def _align_all(
+    tasks: Mapping[str, AlignmentTask], nj: int
+) -> Iterator[tuple[str, Aligned]]:
+    """Yield key and result of each task; the machine's cores are shared among them."""
+    workers = min(nj, len(tasks))
+    threads = threads_each(workers)
+    if workers <= 1:
+        before = torch.get_num_threads()
+        torch.set_num_threads(threads)
+        try:
+            for key, task in tasks.items():
+                yield key, _try_align(task)
+        finally:
+            torch.set_num_threads(before)
+        return
+    with worker_pool(workers, threads) as pool:
+        futures = {pool.submit(_try_align, t): key for key, t in tasks.items()}
+        for future in as_completed(futures):
+            yield futures[future], future.result()
+
+
+def _try_align(task: AlignmentTask) -> Aligned:
     try:
         return align(task), ""
     except ValueError as reason:
@@ -127,29 +167,60 @@ def _try_align(task: AlignmentTask) -> tuple[dict | None, str]:
 
 
 def score_codebook(
-    tokens: Tokens, name: str, recipe: Recipe, cache: RowCache
+    tokens: Tokens, name: str, recipe: Recipe, cache: ScoreCache
 ) -> CodePhoneCounts:
-    """Counts of RVQ-1 codes and phones over one set.
+    """Count codes of the first layer and phones over one set.
 
     Raises:
-        ValueError: codes or phone times are missing.
+        ValueError: Codes or phone times are missing.
     """
     times = recipe.phone_times(name)
-    stamp = fingerprint(codes=_code_stamps(tokens, [name]), times=file_stamps([times]))
-    row = cache.get("phones", f"{tokens.key}_{name}", stamp)
-    if row is None:
+    key = f"{tokens.system.key}_{name}"
+    stamp = fingerprint(
+        codes=_code_stamps(tokens, [name]),
+        times=file_stamps([times]),
+        frame_rate=tokens.frame_rate,
+    )
+    counted = cache.get("phones", key, stamp)
+    if counted is None:
         alignments = read_ctm(times)
-        reader = CodesReader(tokens.directory / name / "codes.scp")
-        first = {key: reader[key][0].numpy() for key in reader if key in alignments}
+        reader = CodesReader(tokens.system.codes_dir / name / "codes.scp")
+        first = {utt: reader[utt][0].numpy() for utt in reader if utt in alignments}
         table = CodePhoneCounts.count(
             first, alignments, tokens.codebooks.shape[1], tokens.frame_rate
         )
-        row = {
+        counted = {
             "phones": list(table.phones),
             "counts": table.counts.tolist(),
             "skipped": table.skipped,
         }
-        cache.put("phones", f"{tokens.key}_{name}", stamp, row)
+        cache.put("phones", key, stamp, counted)
     return CodePhoneCounts(
-        tuple(row["phones"]), np.array(row["counts"]), row["skipped"]
+        tuple(counted["phones"]), np.array(counted["counts"]), counted["skipped"]
     )
+
+
+def score_codebooks(
+    tokenizers: list[Tokens], recipe: Recipe, cache: ScoreCache
+) -> tuple[list[dict], dict[str, CodePhoneCounts], dict[str, str]]:
+    """Score each system's first layer on the training and on the test set (table 6).
+
+    Returns:
+        Lines of the table; counts of the training set by title, for figure 5; what is
+        missing, and why.
+    """
+    lines, counts, missing = [], {}, {}
+    for name in (recipe.train_set, recipe.test_set):
+        for tokens in tokenizers:
+            label = tokens.system.label
+            line = {"model": label, "tokens": "RVQ-1", "set": name}
+            try:
+                table = score_codebook(tokens, name, recipe, cache)
+                line.update(table.summary())
+            except ValueError as reason:
+                missing[f"PNMI of {label} on {name}"] = str(reason)
+            else:
+                if name == recipe.train_set:
+                    counts[f"{label} RVQ-1"] = table
+            lines.append(line)
+    return lines, counts, missing

@@ -1,1 +1,1 @@
-"""Speaking with a trained USLM: AR, NAR, sampling, guidance, precision."""
+"""Decoding with a trained USLM: synthesis, sampling, guidance, weight precision."""

@@ -1,9 +1,12 @@
 """Drawing codes from logits, for a batch at once, each row by numbers of its own."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 
 @dataclass
@@ -34,16 +37,16 @@ class Sampling:
 
     @property
     def greedy(self) -> bool:
-        """Whether other numbers would draw the same codes."""
+        """Tell whether any random numbers draw the same codes."""
         return (self.temperature == 0 or self.top_k == 1) and not self.ras_window
 
     def check(self) -> None:
-        """Refuse settings that no distribution can follow.
+        """Refuse settings that are out of range.
 
         Raises:
-            ValueError: Naming the setting and its range.
+            ValueError: If one is, with its name and its range.
         """
-        for name, allowed, wanted in (
+        for name, allowed, expected in (
             ("temperature", self.temperature >= 0, "0 (greedy) or more"),
             ("top_k", self.top_k >= 0, "0 (all codes) or more"),
             ("top_p", 0 < self.top_p <= 1, "a number above 0, up to 1"),
@@ -53,11 +56,11 @@ class Sampling:
             ("align_scale", self.align_scale >= 0, "0 (no guidance) or more"),
         ):
             if not allowed:
-                raise ValueError(f"{name} is {getattr(self, name)}: give {wanted}")
+                raise ValueError(f"{name} is {getattr(self, name)}: give {expected}")
 
 
-def keep_top(logits: torch.Tensor, top_k: int, top_p: float) -> torch.Tensor:
-    """Set to minus infinity what lies outside the top k and the nucleus.
+def keep_top(logits: Tensor, top_k: int, top_p: float) -> Tensor:
+    """Set the scores outside the top k and the nucleus to minus infinity.
 
     The nucleus is the smallest set of the likeliest codes whose probabilities
     reach `top_p` (Holtzman et al., 2020); it always holds the likeliest code.
@@ -83,9 +86,7 @@ def keep_top(logits: torch.Tensor, top_k: int, top_p: float) -> torch.Tensor:
     return logits
 
 
-def sample(
-    logits: torch.Tensor, uniform: torch.Tensor, sampling: Sampling
-) -> torch.Tensor:
+def sample(logits: Tensor, uniform: Tensor, sampling: Sampling) -> Tensor:
     """Draw one code for each row.
 
     A row's draw depends on its own number alone, so that a text sounds the same in
@@ -106,13 +107,13 @@ def sample(
 
 
 def redraw_repeated(
-    drawn: torch.Tensor,
-    recent: torch.Tensor,
-    logits: torch.Tensor,
-    uniform: torch.Tensor,
+    drawn: Tensor,
+    recent: Tensor,
+    logits: Tensor,
+    uniform: Tensor,
     sampling: Sampling,
-) -> torch.Tensor:
-    """Draw again, from all codes, what came too often of late.
+) -> Tensor:
+    """Draw codes again, from all codes, that are too frequent among the last ones.
 
     Args:
         drawn: Codes (B,).
@@ -129,33 +130,39 @@ def redraw_repeated(
     return torch.where(share > sampling.ras_threshold, again, drawn)
 
 
-def _draw(scores, uniform):
+def _draw(scores: Tensor, uniform: Tensor) -> Tensor:
+    """Draw codes (B,) from scores (B, V) by numbers in [0, 1) (B,)."""
     mass = scores.softmax(dim=-1).cumsum(dim=-1)
-    wanted = uniform.double().unsqueeze(-1) * mass[:, -1:]
-    return torch.searchsorted(mass, wanted, right=True).squeeze(-1)
+    target = uniform.double().unsqueeze(-1) * mass[:, -1:]
+    return torch.searchsorted(mass, target, right=True).squeeze(-1)
 
 
-def draw_numbers(sampling: Sampling, seeds: Sequence[int], frames: int) -> torch.Tensor:
-    """Random numbers in [0, 1) for rows of these seeds.
+def draw_uniform(sampling: Sampling, seeds: Sequence[int], frames: int) -> Tensor:
+    """Draw random numbers in [0, 1) for each row and frame.
+
+    Args:
+        sampling: Its ras_window.
+        seeds: A seed for each row; its numbers depend on nothing else.
+        frames: Numbers of each row.
 
     Returns:
         (2, B, frames), of which the second half is for what is drawn again; without
         repetition-aware sampling (1, B, frames).
     """
-    streams = [seeds]
+    streams = [list(seeds)]
     if sampling.ras_window:
-        streams.append([other_seed(seed, -1) for seed in seeds])
+        streams.append([derive_seed(seed, -1) for seed in seeds])
     generator = torch.Generator()
     return torch.stack(
         [
             torch.stack(
-                [torch.rand(frames, generator=generator.manual_seed(s)) for s in seeds]
+                [torch.rand(frames, generator=generator.manual_seed(s)) for s in stream]
             )
-            for seeds in streams
+            for stream in streams
         ]
     )
 
 
-def other_seed(seed: int, number: int) -> int:
-    """Give a seed's `number`-th relative, the 0-th being itself."""
+def derive_seed(seed: int, number: int) -> int:
+    """Derive the `number`-th seed from a seed; the 0-th is the seed itself."""
     return (seed + number * 0x9E3779B97F4A7C15) % 2**63 if number else seed

@@ -1,6 +1,6 @@
-"""Decoding of a USLM: prompts, and the AR and NAR models in turn.
+"""Synthesis: a batch of texts becomes codes, by the AR and then the NAR model.
 
-During inference the text and codes of a prompt go before those wanted (paper,
+During inference the text and codes of a prompt go before those of the target (paper,
 section 3.4, last paragraph).
 """
 
@@ -8,51 +8,34 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from espnet_st.codes import check_codes, pad_codes
-from espnet_st.uslm.decoding.aligner_guidance import make_guide
+from espnet_st.codes import pad_codes
+from espnet_st.masks import valid_mask
+from espnet_st.uslm.aligner import TextAligner, center_positions
+from espnet_st.uslm.ar import AutoregressiveModel
+from espnet_st.uslm.decoding.aligner_guidance import make_guidance
 from espnet_st.uslm.decoding.ar import ARHypothesis, generate
-from espnet_st.uslm.decoding.reranking import choose
-from espnet_st.uslm.decoding.sampling import Sampling, other_seed
-from espnet_st.uslm.positions import valid_mask
-from espnet_st.uslm.texts import (
-    Texts,
-    align,
-    check_text,
-    join,
-    pad_texts,
-    predict_durations,
-)
-
-if TYPE_CHECKING:
-    from espnet_st.uslm.uslm import USLM
+from espnet_st.uslm.decoding.limits import Limits
+from espnet_st.uslm.decoding.options import DecodingOptions
+from espnet_st.uslm.decoding.prompts import Prompt, PromptBatch
+from espnet_st.uslm.decoding.reranking import select_best
+from espnet_st.uslm.decoding.sampling import derive_seed
+from espnet_st.uslm.nar import NonAutoregressiveModel
+from espnet_st.uslm.special_tokens import SpecialTokens
+from espnet_st.uslm.texts import TextBatch, concatenate, pad_texts
 
 ATTEMPTS = 4
 """Draws of a text before it counts as one that ends at once."""
 
 
 @dataclass
-class Prompt:
-    """A voice to continue.
-
-    Attributes:
-        text: Token ids (S,) of what the prompt says. None if that is not known: then
-            the prompt goes to the NAR model only.
-        codes: Codes (n_q, T) of the prompt.
-    """
-
-    text: torch.Tensor | None
-    codes: torch.Tensor
-
-
-@dataclass
 class SynthesisResult:
-    """What a text became.
+    """The codes of one text.
 
     Attributes:
         codes: Codes (n_q, T); T is 0 if the model ended at once, again and again.
@@ -60,233 +43,250 @@ class SynthesisResult:
         truncated: Whether the model did not end before the limit and was cut.
     """
 
-    codes: torch.Tensor
+    codes: Tensor
     score: float
     truncated: bool
 
 
-@dataclass
-class Options(Sampling):
-    """How to decode: the AR model's draws, and what is around. NAR is greedy.
+class Synthesizer:
+    """Synthesis of texts in the voices of prompts, and conversion of voices.
 
-    Attributes:
-        nbest: Candidates drawn for each text; `candidates.choose` takes one.
-        minlenratio: Fewest frames per text token.
-        maxlenratio: Most frames per text token.
-        ar_prompt: Whether the prompt's semantic codes and text go before the AR
-            model's, as in the paper, or to the NAR model only.
-        seeds: One for each text: the same text, prompt and seed give the same codes
-            in any batch. 0 by default.
-    """
-
-    nbest: int = 1
-    minlenratio: float = 0.0
-    maxlenratio: float = 20.0
-    ar_prompt: bool = True
-    seeds: Sequence[int] = ()
-
-    def check(self) -> None:
-        """As `Sampling.check`."""
-        super().check()
-        if self.nbest < 1:
-            raise ValueError(f"nbest is {self.nbest}: give 1 or more")
-        if not 0 <= self.minlenratio <= self.maxlenratio:
-            raise ValueError(
-                f"minlenratio is {self.minlenratio}, maxlenratio {self.maxlenratio}: "
-                "give two numbers from 0, the smaller one first"
-            )
-
-
-@dataclass
-class PromptBatch:
-    """Prompts as the models take them.
-
-    Attributes:
-        codes: Codes of each (n_q, P_i).
-        semantic: Their semantic codes (B, P), padded.
-        frames: P_i (B,).
-        said: What they say, nothing where it is not known.
-    """
-
-    codes: list[torch.Tensor]
-    semantic: torch.Tensor
-    frames: torch.Tensor
-    said: Texts
-
-
-@torch.no_grad()
-def synthesize(
-    model: USLM,
-    texts: Sequence[torch.Tensor],
-    prompts: Sequence[Prompt | None],
-    options: Options,
-) -> list[SynthesisResult]:
-    """Speak a batch of texts; see `USLM.synthesize`."""
-    options.check()
-    for text, prompt in zip(texts, prompts, strict=True):
-        check_request(model, text, prompt)
-    if model.text_marks:
-        texts, prompts = model.text_marks.place(texts, prompts, options.ar_prompt)
-    voices = encode_prompts(model, prompts)
-    new = predict_durations(model, _padded(model, texts), voices.said, voices.frames)
-    drawn = sample_semantic(model, voices, new, options)
-    codes = predict_acoustic(model, voices, new, [one.codes for one in drawn])
-    return [
-        SynthesisResult(every, one.score, one.truncated)
-        for every, one in zip(codes, drawn)
-    ]
-
-
-@torch.no_grad()
-def revoice(
-    model: USLM,
-    semantic: Sequence[torch.Tensor],
-    texts: Sequence[torch.Tensor | None],
-    prompts: Sequence[Prompt],
-) -> list[torch.Tensor]:
-    """Say what is said already in the voices of prompts: the NAR model alone.
+    The steps of `synthesize` are `encode_prompts`, `predict_durations`,
+    `sample_semantic` and `predict_acoustic`.
 
     Args:
-        model: The model.
-        semantic: Semantic codes of the sources (T_i,).
-        texts: What they say, token ids (S_i,). Where that is None, the NAR model gets
-            no text and goes by the codes.
-        prompts: The voices.
-
-    Returns:
-        Codes (n_q, T_i).
-
-    Raises:
-        ValueError: If there are no codes, tokens or codes are out of range, source
-            and prompt together are longer than `max_frames`, or the model has no NAR
-            half.
+        ar: The AR model; None if only voices are to be converted.
+        nar: The NAR model.
+        aligner: Finds the frames of text tokens. Without it, tokens are numbered.
+        special_tokens: Tokens to put around texts, if the model has such.
+        limits: What texts and codes may be.
     """
-    model.need("nar")
-    for codes, text, prompt in zip(semantic, texts, prompts, strict=True):
-        check_codes(codes[None], model.codebook_size)
-        check_request(model, text, prompt)
-        frames = len(codes), prompt.codes.shape[1]
-        if min(frames) == 0 or sum(frames) > model.max_frames:
-            raise ValueError(
-                f"{frames[0]} frames in a voice of {frames[1]}: give some of both, "
-                f"together at most max_frames, {model.max_frames}"
+
+    def __init__(
+        self,
+        ar: AutoregressiveModel | None,
+        nar: NonAutoregressiveModel,
+        aligner: TextAligner | None,
+        special_tokens: SpecialTokens | None,
+        limits: Limits,
+    ) -> None:
+        self.ar = ar
+        self.nar = nar
+        self.aligner = aligner
+        self.special_tokens = special_tokens
+        self.limits = limits
+
+    @torch.no_grad()
+    def synthesize(
+        self,
+        texts: Sequence[Tensor],
+        prompts: Sequence[Prompt | None],
+        options: DecodingOptions,
+    ) -> list[SynthesisResult]:
+        """Speak a batch of texts, each in the voice of its prompt.
+
+        Args:
+            texts: Token ids (S_i,).
+            prompts: Prompts, or None for any voice.
+            options: How to decode.
+
+        Returns:
+            A result for each text.
+
+        Raises:
+            ValueError: If an option is out of range, guidance needs an aligner that
+                the model does not have, or a request is beyond the limits.
+        """
+        options.check()
+        for text, prompt in zip(texts, prompts, strict=True):
+            self.limits.check_request(text, prompt)
+        if self.special_tokens:
+            texts, prompts = self.special_tokens.surround_prompted(
+                texts, prompts, options.ar_prompt
             )
-    if model.text_marks:
-        texts, prompts = model.text_marks.place(texts, prompts, continued=True)
-    new = _padded(model, texts)
-    device = new.ids.device
-    return predict_acoustic(
-        model,
-        encode_prompts(model, prompts),
-        new,
-        [codes.to(device) for codes in semantic],
-    )
+        encoded = self.encode_prompts(prompts)
+        padded = self.predict_durations(self._pad(texts), encoded)
+        hypotheses = self.sample_semantic(padded, encoded, options)
+        codes = self.predict_acoustic(padded, encoded, [h.codes for h in hypotheses])
+        return [
+            SynthesisResult(whole, one.score, one.truncated)
+            for whole, one in zip(codes, hypotheses)
+        ]
 
+    @torch.no_grad()
+    def convert_voices(
+        self,
+        semantic: Sequence[Tensor],
+        texts: Sequence[Tensor | None],
+        prompts: Sequence[Prompt | None],
+    ) -> list[Tensor]:
+        """Predict acoustic codes of sources in the voices of prompts, by NAR alone.
 
-def encode_prompts(model: USLM, prompts: Sequence[Prompt | None]) -> PromptBatch:
-    """Pad prompts, and find where their words sound."""
-    device = next(model.parameters()).device
-    silence = torch.zeros(model.n_q, 0, dtype=torch.long)
-    codes = [silence if p is None else p.codes for p in prompts]
-    words = [None if p is None or p.codes.shape[1] == 0 else p.text for p in prompts]
-    codes = [one.to(device) for one in codes]
-    padded, frames = pad_codes(codes)
-    frames = frames.to(device)
-    said = align(model, _padded(model, words), padded[0], frames)
-    return PromptBatch(codes, padded[0], frames, said)
+        Args:
+            semantic: Semantic codes of the sources (T_i,).
+            texts: Token ids of what the sources say (S_i,). Where that is None, the NAR
+                model gets no text and goes by the codes.
+            prompts: The voices; here None is refused.
 
+        Returns:
+            Codes (n_q, T_i) of each source.
 
-def sample_semantic(
-    model: USLM, voices: PromptBatch, new: Texts, options: Options
-) -> list[ARHypothesis]:
-    """Draw semantic codes of new texts, the best of `nbest`, after their prompts.
+        Raises:
+            ValueError: If a source or a request is beyond the limits.
+        """
+        for codes, text, prompt in zip(semantic, texts, prompts, strict=True):
+            self.limits.check_request(text, prompt)
+            self.limits.check_source(codes, prompt)
+        if self.special_tokens:
+            texts, prompts = self.special_tokens.surround_prompted(
+                texts, prompts, continued=True
+            )
+        encoded = self.encode_prompts(prompts)
+        semantic = [codes.to(self._device) for codes in semantic]
+        return self.predict_acoustic(self._pad(texts), encoded, semantic)
 
-    What ends at once is drawn again, up to `ATTEMPTS` times in all.
-    """
-    continued = (voices.said.lengths > 0) & options.ar_prompt
-    heard = voices.frames * continued
-    said = voices.said.only(continued)
-    whole = join(said, new, said.lengths if model.aligner is None else heard)
-    most = (new.lengths * options.maxlenratio).ceil().long().clamp(min=1)
-    given = (
-        *whole.given(),
-        voices.semantic[:, : int(heard.max())],
-        heard,
-        (new.lengths * options.minlenratio).long(),
-        torch.minimum(most, model.max_frames - voices.frames),
-    )
-    seeds = list(options.seeds) or [0] * len(new.lengths)
-    best: dict[int, ARHypothesis] = {}
-    rows, count = list(range(len(seeds))), options.nbest
-    for attempt in range(1 if options.greedy else ATTEMPTS):
-        each = [row for row in rows for _ in range(count)]
-        asked = new.take(each)
-        tries = range(attempt * count, (attempt + 1) * count)
-        drawn = generate(
-            model.ar,
-            *(part[each] for part in given),
-            sampling=options,
-            seeds=[other_seed(seeds[row], number) for row in rows for number in tries],
-            guide=make_guide(model.aligner, options.align_scale, asked),
+    def encode_prompts(self, prompts: Sequence[Prompt | None]) -> PromptBatch:
+        """Pad prompts, and find the frames of their text tokens."""
+        nothing = torch.zeros(self.limits.n_q, 0, dtype=torch.long)
+        codes = [nothing if p is None else p.codes for p in prompts]
+        texts = [
+            None if p is None or p.codes.shape[1] == 0 else p.text for p in prompts
+        ]
+        codes = [one.to(self._device) for one in codes]
+        padded, lengths = pad_codes(codes)
+        lengths = lengths.to(self._device)
+        located = self._locate(self._pad(texts), padded[0], lengths)
+        return PromptBatch(codes, padded[0], lengths, located)
+
+    def predict_durations(self, texts: TextBatch, prompts: PromptBatch) -> TextBatch:
+        """Predict the durations of text tokens at the pace of their prompts.
+
+        A prompt without text tells no pace: tokens take their mean durations.
+
+        Args:
+            texts: Texts to speak.
+            prompts: Their prompts.
+
+        Returns:
+            The texts with durations, and positions from 0; as they are without an
+            aligner.
+        """
+        if self.aligner is None:
+            return texts
+        known = prompts.texts
+        usual = self.aligner.expected_durations(known.ids, known.lengths).sum(dim=1)
+        pace = torch.where(known.lengths > 0, prompts.lengths / usual, 1.0)
+        durations = self.aligner.expected_durations(texts.ids, texts.lengths)
+        durations = durations * pace.unsqueeze(1)
+        positions = center_positions(durations, durations.sum(dim=1))
+        return TextBatch(texts.ids, texts.lengths, positions, durations)
+
+    def sample_semantic(
+        self, texts: TextBatch, prompts: PromptBatch, options: DecodingOptions
+    ) -> list[ARHypothesis]:
+        """Sample semantic codes of texts after their prompts, the best of `nbest`.
+
+        A text that ends at once is sampled again, up to `ATTEMPTS` times in all.
+
+        Args:
+            texts: Texts to speak, from `predict_durations`.
+            prompts: Their prompts.
+            options: How to decode.
+
+        Returns:
+            A hypothesis for each text.
+
+        Raises:
+            ValueError: If guidance needs an aligner that the model does not have.
+        """
+        assert self.ar is not None, "no AR model to sample from"
+        continued = (prompts.texts.lengths > 0) & options.ar_prompt
+        prompt_lengths = prompts.lengths * continued
+        prompt_texts = prompts.texts.keep_where(continued)
+        offsets = prompt_texts.lengths if self.aligner is None else prompt_lengths
+        most = (texts.lengths * options.maxlenratio).ceil().long().clamp(min=1)
+        inputs = (
+            *concatenate(prompt_texts, texts, offsets).inputs,
+            prompts.semantic[:, : int(prompt_lengths.max())],
+            prompt_lengths,
+            (texts.lengths * options.minlenratio).long(),
+            torch.minimum(most, self.limits.max_frames - prompts.lengths),
         )
-        chosen = choose(asked.ids, asked.lengths, drawn, count, model.aligner)
-        best |= zip(rows, chosen)
-        rows = [row for row in rows if len(best[row].codes) == 0]
-        if not rows:
-            break
-    return [best[row] for row in range(len(seeds))]
+        seeds = list(options.seeds) or [0] * len(texts.lengths)
+        best: dict[int, ARHypothesis] = {}
+        rows, nbest = list(range(len(seeds))), options.nbest
+        for attempt in range(1 if options.greedy else ATTEMPTS):
+            each = [row for row in rows for _ in range(nbest)]
+            tries = range(attempt * nbest, (attempt + 1) * nbest)
+            candidates = texts.select(each)
+            hypotheses = generate(
+                self.ar,
+                *(part[each] for part in inputs),
+                sampling=options,
+                seeds=[derive_seed(seeds[row], n) for row in rows for n in tries],
+                processors=make_guidance(self.aligner, options.align_scale, candidates),
+            )
+            selected = select_best(
+                candidates.ids, candidates.lengths, hypotheses, nbest, self.aligner
+            )
+            best |= zip(rows, selected)
+            rows = [row for row in rows if len(best[row].codes) == 0]
+            if not rows:
+                break
+        return [best[row] for row in range(len(seeds))]
 
+    def predict_acoustic(
+        self, texts: TextBatch, prompts: PromptBatch, semantic: Sequence[Tensor]
+    ) -> list[Tensor]:
+        """Predict the acoustic codes that belong to semantic codes, by the NAR model.
 
-def predict_acoustic(
-    model: USLM, voices: PromptBatch, new: Texts, semantic: list[torch.Tensor]
-) -> list[torch.Tensor]:
-    """Complete semantic codes (T_i,) of texts by the NAR model: (n_q, T_i) each."""
-    frames = torch.tensor([len(codes) for codes in semantic], device=new.ids.device)
-    joined = [
-        torch.cat([prompt, F.pad(codes[None], (0, 0, 0, model.n_q - 1))], dim=1)
-        for prompt, codes in zip(voices.codes, semantic)
-    ]
-    codes, lengths = pad_codes(joined)
-    if codes.shape[2] > 0:
-        # Now that codes are there, they tell where the texts sound.
-        new = align(model, new, pad_sequence(semantic, batch_first=True), frames)
-        said = voices.said
-        offsets = said.lengths if model.aligner is None else voices.frames
-        codes = model.nar.generate(
-            *join(said, new, offsets).given(),
-            codes,
-            voices.frames + frames,
-            valid_mask(voices.frames, codes.shape[2]),
+        Args:
+            texts: Texts of the semantic codes.
+            prompts: Their prompts.
+            semantic: Semantic codes (T_i,).
+
+        Returns:
+            Codes (n_q, T_i) of all layers.
+        """
+        device = texts.ids.device
+        frames = torch.tensor([len(codes) for codes in semantic], device=device)
+        with_prompts = [
+            torch.cat([prompt, F.pad(codes[None], (0, 0, 0, self.limits.n_q - 1))], 1)
+            for prompt, codes in zip(prompts.codes, semantic)
+        ]
+        codes, lengths = pad_codes(with_prompts)
+        if codes.shape[2] > 0:
+            # The codes tell better than predicted durations which frames a token takes.
+            padded = pad_sequence(list(semantic), batch_first=True)
+            located = self._locate(texts, padded, frames)
+            first = prompts.texts
+            offsets = first.lengths if self.aligner is None else prompts.lengths
+            codes = self.nar.generate(
+                *concatenate(first, located, offsets).inputs,
+                codes,
+                prompts.lengths + frames,
+                valid_mask(prompts.lengths, codes.shape[2]),
+            )
+        spans = zip(prompts.lengths.tolist(), lengths.tolist())
+        return [codes[:, row, start:end] for row, (start, end) in enumerate(spans)]
+
+    @property
+    def _device(self) -> torch.device:
+        """Tell where the models are."""
+        return next(self.nar.parameters()).device
+
+    def _locate(self, texts: TextBatch, codes: Tensor, frames: Tensor) -> TextBatch:
+        """Find the positions of text tokens in semantic codes (B, T) of frames (B,)."""
+        if self.aligner is None:
+            return texts
+        positions = self.aligner.token_positions(
+            texts.ids, texts.lengths, codes, frames
         )
-    spans = zip(voices.frames.tolist(), lengths.tolist())
-    return [codes[:, row, start:end] for row, (start, end) in enumerate(spans)]
+        return TextBatch(texts.ids, texts.lengths, positions)
 
-
-def check_request(
-    model: USLM, text: torch.Tensor | None, prompt: Prompt | None
-) -> None:
-    """Refuse what the model cannot speak or continue.
-
-    Raises:
-        ValueError: As `USLM.synthesize`.
-    """
-    if text is not None:
-        check_text(text[None], torch.tensor([len(text)]), model.idim)
-    if prompt is None:
-        return
-    check_codes(prompt.codes, model.codebook_size, model.n_q)
-    frames = prompt.codes.shape[1]
-    if frames and prompt.text is not None:
-        check_text(prompt.text[None], torch.tensor([len(prompt.text)]), model.idim)
-    if frames >= model.max_frames:
-        raise ValueError(
-            f"the prompt has {frames} frames: give fewer than max_frames, "
-            f"{model.max_frames}; some 3 seconds are enough"
+    def _pad(self, texts: Sequence[Tensor | None]) -> TextBatch:
+        """Pad texts on the models' device; one that is not known becomes empty."""
+        nothing = torch.zeros(0, dtype=torch.long)
+        return pad_texts(
+            [(nothing if t is None else t).to(self._device) for t in texts]
         )
-
-
-def _padded(model, texts):
-    """Texts of token ids or None, on the model's device."""
-    device = next(model.parameters()).device
-    nothing = torch.zeros(0, dtype=torch.long)
-    return pad_texts([(nothing if t is None else t).to(device) for t in texts])

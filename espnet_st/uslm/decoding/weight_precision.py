@@ -1,14 +1,13 @@
-"""Weights for decoding, which reads all of them at every step: as they are, or narrow.
+"""Precision of the weights: decoding reads all of them at every step.
 
-Only linear layers of the transformers are replaced. What flows between them, attention,
-norms, embeddings and the last projection stay in float32.
+Only linear layers of the transformers are replaced. Activations between them,
+attention, norms, embeddings and the last projection stay in float32.
 """
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
 from espnet_st.kernels.columns import multiply_rows
 from espnet_st.kernels.integers import ROWS, WEIGHTS, multiply_integers, to_integers
@@ -27,11 +26,11 @@ class SlabLinear(nn.Module):
 
     MOST_ROWS = 32
 
-    def __init__(self, linear: nn.Linear):
+    def __init__(self, linear: nn.Linear) -> None:
         super().__init__()
         self.weight, self.bias = linear.weight, linear.bias
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         """Project (..., D) to (..., D')."""
         if x.dim() != 3 or x.shape[1] > 1 or not 1 < len(x) <= self.MOST_ROWS:
             return F.linear(x, self.weight, self.bias)
@@ -39,33 +38,32 @@ class SlabLinear(nn.Module):
 
 
 class HalfLinear(nn.Module):
-    """A linear layer that multiplies in bfloat16, between float32."""
+    """A linear layer that multiplies in bfloat16; inputs and outputs are float32."""
 
-    def __init__(self, linear: nn.Linear):
+    def __init__(self, linear: nn.Linear) -> None:
         super().__init__()
         self.weight = nn.Parameter(linear.weight.bfloat16(), requires_grad=False)
         self.bias = nn.Parameter(linear.bias.bfloat16(), requires_grad=False)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         """Project (..., D) to (..., D')."""
         return F.linear(x.bfloat16(), self.weight, self.bias).to(x.dtype)
 
 
 class Int8Linear(nn.Module):
-    """A linear layer of integers: weights in seven bits, what comes in in eight.
+    """A linear layer of integers: weights have seven bits, inputs eight.
 
-    Each row that comes in has a scale of its own, so that what it becomes depends on no
-    other.
+    Each input row has a scale of its own, so that its output depends on no other row.
     """
 
-    def __init__(self, linear: nn.Linear):
+    def __init__(self, linear: nn.Linear) -> None:
         super().__init__()
         weight, scale = to_integers(linear.weight, WEIGHTS)
         self.register_buffer("weight", weight)
         self.register_buffer("scale", scale[:, 0])
         self.bias = linear.bias
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         """Project (..., D) to (..., D')."""
         rows, scale = to_integers(x.flatten(0, -2), ROWS)
         out = multiply_integers(rows, self.weight).mul_(scale).mul_(self.scale)
@@ -75,7 +73,7 @@ class Int8Linear(nn.Module):
 class LayeredAttention(SelfAttention):
     """Self-attention whose input projection is a layer, and so can be replaced."""
 
-    def __init__(self, attention: SelfAttention):
+    def __init__(self, attention: SelfAttention) -> None:
         nn.Module.__init__(self)
         self.n_heads, self.dropout = attention.n_heads, attention.dropout
         size = attention.in_proj_weight.shape
@@ -85,8 +83,8 @@ class LayeredAttention(SelfAttention):
         self.out_proj = attention.out_proj
         self.train(attention.training)
 
-    def joint(self, x: torch.Tensor) -> torch.Tensor:
-        """As `SelfAttention.joint`."""
+    def project_joint(self, x: Tensor) -> Tensor:
+        """Project to queries, keys and values at once: (B, T, 3 * D)."""
         return self.in_proj(x)
 
 
@@ -95,17 +93,17 @@ KINDS = {"float32": SlabLinear, "bfloat16": HalfLinear, "int8": Int8Linear}
 
 
 def set_weight_precision(model: nn.Module, dtype: str) -> None:
-    """Prepare the weights of all transformers in a model, in place, for good.
+    """Convert the weights of all transformers in a model, in place, for good.
 
     Args:
         model: A model without gradients.
         dtype: One of `DTYPES`, or `auto`, see `kernels.processor.usable_dtype`.
-            `float32` leaves weights as they are, but on a CPU steps of several rows
-            are quicker. `bfloat16` halves them; a CPU without instructions for it
-            keeps float32, with a warning. `int8` takes a quarter, on a CPU only.
+            `float32` keeps the weights, but on a CPU steps of several rows are faster.
+            `bfloat16` halves them; a CPU without instructions for it keeps float32,
+            with a warning. `int8` quarters them, on a CPU only.
 
     Raises:
-        ValueError: If there is no such type, or not where the model is.
+        ValueError: If there is no such type, or not on the model's device.
     """
     if dtype not in (*DTYPES, "auto"):
         raise ValueError(f"dtype is {dtype!r}: give auto or one of {', '.join(DTYPES)}")
@@ -123,6 +121,7 @@ def set_weight_precision(model: nn.Module, dtype: str) -> None:
 
 
 def _replace(module: nn.Module, kind: type[nn.Module]) -> None:
+    """Replace all linear layers of a module by layers of another kind."""
     for name, child in module.named_children():
         if isinstance(child, nn.Linear):
             setattr(module, name, kind(child))

@@ -1,1 +1,1 @@
-"""What the USLM's models are asked in training, and their losses."""
+"""Training of the USLM: batches, the plan of the NAR model, losses."""

@@ -1,74 +1,76 @@
-"""A batch of utterances, and the losses of the two models on it."""
+"""Training batches, and the losses of the two models on them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 
-from espnet_st.uslm.positions import valid_mask
+from espnet_st.masks import valid_mask
+from espnet_st.uslm.ar import AutoregressiveModel
+from espnet_st.uslm.nar import NonAutoregressiveModel
 from espnet_st.uslm.training.losses import (
     IGNORED,
     code_losses,
     layer_statistics,
     mean_loss,
+    row_totals,
     statistics,
-    tally,
 )
 
-if TYPE_CHECKING:
-    from espnet_st.uslm.ar import AutoregressiveModel
-    from espnet_st.uslm.nar import NonAutoregressiveModel
-
-Loss = tuple[torch.Tensor, dict[str, torch.Tensor]]
+Loss = tuple[Tensor, dict[str, Tensor]]
 """A scalar, and statistics."""
 
 
 @dataclass
-class Utterances:
-    """Padded texts and what they sound like.
+class TrainingBatch:
+    """Padded texts and their codes.
 
     Attributes:
         text: Token ids (B, S).
         text_lengths: Number of tokens (B,).
-        positions: Where they stand (B, S).
+        positions: Position of each token (B, S).
         codes: Codes (n_q, B, T).
         lengths: Frames (B,).
     """
 
-    text: torch.Tensor
-    text_lengths: torch.Tensor
-    positions: torch.Tensor
-    codes: torch.Tensor
-    lengths: torch.Tensor
+    text: Tensor
+    text_lengths: Tensor
+    positions: Tensor
+    codes: Tensor
+    lengths: Tensor
 
 
-def ar_loss(ar: AutoregressiveModel, batch: Utterances) -> Loss:
-    """Mean cross-entropy of semantic codes and ends (paper, section 3.4, AR)."""
+def ar_loss(ar: AutoregressiveModel, batch: TrainingBatch) -> Loss:
+    """Average the cross-entropy of semantic codes and ends (paper, section 3.4, AR)."""
     logits = ar(batch.text, batch.text_lengths, batch.positions, batch.codes[0])
     targets = ar.targets(batch.codes[0], batch.lengths)
     losses = code_losses(logits, targets)
-    return mean_loss(losses, targets), statistics("ar", tally(logits, targets, losses))
+    totals = row_totals(logits, targets, losses)
+    return mean_loss(losses, targets), statistics("ar", totals)
 
 
 def nar_loss(
     nar: NonAutoregressiveModel,
-    batch: Utterances,
-    prompt: torch.Tensor,
-    passes: list[torch.Tensor],
+    batch: TrainingBatch,
+    prompt_mask: Tensor,
+    passes: list[Tensor],
 ) -> Loss:
-    """Mean cross-entropy of acoustic codes after the prompt (paper, section 3.4, NAR).
+    """Average the cross-entropy of acoustic codes (paper, section 3.4, NAR).
 
     Args:
         nar: The model.
         batch: The utterances.
-        prompt: True at the frames of prompts (B, T).
-        passes: Layers asked of the rows (B,), 1 to n_q - 1, in one pass or several;
-            each counts alike.
+        prompt_mask: True at the frames of prompts (B, T), which do not count.
+        passes: Layers to predict of the rows (B,), 1 to n_q - 1, in one pass or
+            several; each pass has the same weight.
+
+    Returns:
+        Loss and statistics of each layer.
     """
     rows = torch.arange(len(batch.text), device=batch.text.device)
-    wanted = valid_mask(batch.lengths, batch.codes.shape[2]) & ~prompt
+    target_mask = valid_mask(batch.lengths, batch.codes.shape[2]) & ~prompt_mask
     means, sums = [], []
     for stages in passes:
         logits = nar(
@@ -77,12 +79,12 @@ def nar_loss(
             batch.positions,
             batch.codes,
             batch.lengths,
-            prompt,
+            prompt_mask,
             stages,
         )
-        targets = batch.codes[stages, rows].masked_fill(~wanted, IGNORED)
+        targets = batch.codes[stages, rows].masked_fill(~target_mask, IGNORED)
         losses = code_losses(logits, targets)
         means.append(mean_loss(losses, targets))
-        sums.append(tally(logits, targets, losses))
-    sums, stages = torch.cat(sums, dim=1), torch.cat(passes)
-    return torch.stack(means).mean(), layer_statistics(sums, stages, nar.n_q)
+        sums.append(row_totals(logits, targets, losses))
+    totals, layers = torch.cat(sums, dim=1), torch.cat(passes)
+    return torch.stack(means).mean(), layer_statistics(totals, layers, nar.n_q)

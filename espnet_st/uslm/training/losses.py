@@ -1,25 +1,27 @@
 """Losses and accuracies of the AR and NAR models (paper, section 3.4).
 
-Functions of scores and of what they should be; who is asked what is decided in
-`uslm.py` and `nar_training.py`.
+Functions of scores and targets; `nar_plan` decides which codes are targets.
 """
+
+from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 IGNORED = -100
-"""Target where nothing is asked."""
+"""Target of frames that do not count."""
 
 
-def code_losses(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """Cross-entropy of each code, a summand of the paper's equations of both models.
+def code_losses(logits: Tensor, targets: Tensor) -> Tensor:
+    """Compute the cross-entropy of each code, a summand of the paper's equations.
 
     Args:
         logits: (B, T, V), of any precision; the result is of float32.
-        targets: (B, T), `IGNORED` where nothing is asked.
+        targets: (B, T), `IGNORED` where a frame does not count.
 
     Returns:
-        (B, T), 0 where nothing is asked.
+        (B, T), 0 where a frame does not count.
     """
     losses = F.cross_entropy(
         logits.float().flatten(0, 1),
@@ -30,65 +32,64 @@ def code_losses(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     return losses.view_as(targets)
 
 
-def mean_loss(losses: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """Mean over the codes asked for, of what `code_losses` gave."""
+def mean_loss(losses: Tensor, targets: Tensor) -> Tensor:
+    """Average the result of `code_losses` over the frames that count."""
     return losses.sum() / (targets != IGNORED).sum()
 
 
 @torch.no_grad()
-def tally(
-    logits: torch.Tensor, targets: torch.Tensor, losses: torch.Tensor
-) -> torch.Tensor:
-    """Add up each row's figures, for `statistics`.
+def row_totals(logits: Tensor, targets: Tensor, losses: Tensor) -> Tensor:
+    """Add up what `statistics` needs over the frames of each row.
 
     Args:
         logits: As in `code_losses`.
         targets: As in `code_losses`.
-        losses: What it gave.
+        losses: Result of `code_losses`.
 
     Returns:
-        (4, B): codes asked for, their losses, how many of them are the likeliest, and
-        how many have fewer than ten likelier ones.
+        (4, B): number of targets, their losses, how many of them have the highest
+        score, and how many have fewer than ten scores above theirs.
     """
-    asked = targets != IGNORED
-    wanted = logits.gather(-1, targets.clamp(min=0).unsqueeze(-1))
-    first = (logits.argmax(dim=-1) == targets) & asked
-    ten = ((logits > wanted).sum(dim=-1) < 10) & asked
+    counted = targets != IGNORED
+    target_scores = logits.gather(-1, targets.clamp(min=0).unsqueeze(-1))
+    first = (logits.argmax(dim=-1) == targets) & counted
+    ten = ((logits > target_scores).sum(dim=-1) < 10) & counted
     return torch.stack(
-        [part.float().sum(dim=1) for part in (asked, losses, first, ten)]
+        [part.float().sum(dim=1) for part in (counted, losses, first, ten)]
     )
 
 
-def statistics(name: str, sums: torch.Tensor) -> dict[str, torch.Tensor]:
-    """Name the means of what `tally` added up.
+def statistics(name: str, totals: Tensor) -> dict[str, Tensor]:
+    """Compute means of what `row_totals` added up.
 
     Args:
-        name: Whose they are.
-        sums: (4,) or (4, B).
+        name: Of the model or layer.
+        totals: (4,) or (4, B).
 
     Returns:
-        `loss_NAME`, `acc_NAME` and `acc_NAME_top10`; NaN if nothing was asked.
+        `loss_NAME`, `acc_NAME` and `acc_NAME_top10`; NaN if there was no target.
     """
-    asked, loss, first, ten = sums.reshape(4, -1).sum(dim=1)
+    counted, loss, first, ten = totals.reshape(4, -1).sum(dim=1)
     return {
-        f"loss_{name}": loss / asked,
-        f"acc_{name}": first / asked,
-        f"acc_{name}_top10": ten / asked,
+        f"loss_{name}": loss / counted,
+        f"acc_{name}": first / counted,
+        f"acc_{name}_top10": ten / counted,
     }
 
 
-def layer_statistics(
-    sums: torch.Tensor, stages: torch.Tensor, n_q: int
-) -> dict[str, torch.Tensor]:
-    """Statistics of all NAR layers together (`nar`), and of each (`nar_2` and on).
+def layer_statistics(totals: Tensor, stages: Tensor, n_q: int) -> dict[str, Tensor]:
+    """Compute statistics of all NAR layers together, and of each.
 
     Args:
-        sums: (4, B), from `tally`.
-        stages: Which layer each row was asked for (B,), 1 to n_q - 1.
+        totals: (4, B), from `row_totals`.
+        stages: The layer that each row predicts (B,), 1 to n_q - 1.
         n_q: Number of codebooks.
+
+    Returns:
+        Statistics called `nar`, and `nar_2` to `nar_N` of the layers.
     """
-    of_layers = sums @ F.one_hot(stages - 1, n_q - 1).to(sums)
-    stats = statistics("nar", sums)
+    of_layers = totals @ F.one_hot(stages - 1, n_q - 1).to(totals)
+    stats = statistics("nar", totals)
     for layer in range(2, n_q + 1):
         stats |= statistics(f"nar_{layer}", of_layers[:, layer - 2])
     return stats

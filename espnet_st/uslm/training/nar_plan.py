@@ -1,29 +1,32 @@
-"""What the NAR model is asked in training: which layers, after which prompts."""
+"""The training plan of the NAR model: which layers it predicts, after which prompts."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
-from espnet_st.uslm.positions import valid_mask
-from espnet_st.uslm.training.batch import Utterances
+from espnet_st.masks import valid_mask
+from espnet_st.uslm.training.batch import TrainingBatch
 
 STAGES = ("turns", "random", "release")
 PROMPTS = ("none", "prefix", "speaker")
 
 
-def check_choice(name: str, given: str, known: tuple[str, ...]) -> None:
-    """Refuse a setting that is none of the known ones.
+def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    """Refuse a setting that is none of its choices.
 
     Raises:
-        ValueError: Naming them.
+        ValueError: If it is none; the message names them.
     """
-    if given not in known:
-        raise ValueError(f"{name} is {given!r}: give one of {', '.join(known)}")
+    if value not in choices:
+        raise ValueError(f"{name} is {value!r}: give one of {', '.join(choices)}")
 
 
 @dataclass
 class NARTrainingPlan:
-    """How layers and prompts are chosen; the settings are those of `USLM`.
+    """A plan of which layers and prompts are drawn; its settings are those of `USLM`.
 
     Attributes:
         stages: One of `STAGES`, see `draw_stages`.
@@ -38,7 +41,8 @@ class NARTrainingPlan:
     prompt: str
     prompt_frames: int
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
+        """Check the settings."""
         check_choice("nar_stages", self.stages, STAGES)
         check_choice("nar_prompt", self.prompt, PROMPTS)
         if self.prompt_frames < 1:
@@ -47,57 +51,57 @@ class NARTrainingPlan:
                 "nar_prompt: none"
             )
 
-    def choose(
+    def draw(
         self,
-        batch: Utterances,
-        prompt: torch.Tensor | None,
-        prompt_lengths: torch.Tensor | None,
+        batch: TrainingBatch,
+        prompt: Tensor | None,
+        prompt_lengths: Tensor | None,
         training: bool,
         in_frames: bool,
-    ) -> tuple[Utterances, torch.Tensor, list[torch.Tensor]]:
-        """Choose what to ask; in evaluation nothing is drawn, and every layer asked.
+    ) -> tuple[TrainingBatch, Tensor, list[Tensor]]:
+        """Draw prompts and layers; in evaluation take all layers, and draw nothing.
 
         Args:
             batch: The utterances.
             prompt: Codes of others by the same speakers (n_q, B, P), if there are.
             prompt_lengths: Their frames (B,).
             training: Whether this is training.
-            in_frames: Whether texts stand at frames.
+            in_frames: Whether the positions of texts are frames.
 
         Returns:
             The utterances with their prompts, True at the prompts' frames (B, T), and
             the layers of each pass (B,); see `nar_loss`.
 
         Raises:
-            ValueError: If prompts are wanted and not there.
+            ValueError: If prompts are needed and missing.
         """
         if self.prompt == "none":
             mask = torch.zeros_like(batch.codes[0], dtype=torch.bool)
         elif self.prompt == "prefix":
             size = batch.codes.shape[2]
-            mask = prefix(batch.lengths, size, self.prompt_frames, training)
-        elif prompt is None:
+            mask = prefix_mask(batch.lengths, size, self.prompt_frames, training)
+        elif prompt is None or prompt_lengths is None:
             raise ValueError(
                 "nar_prompt: speaker needs data named voice, the codes of another "
                 "utterance of the same speaker: train with espnet_st.bin.tts_train "
                 "and FILE,voice,kaldi_ark"
             )
         else:
-            batch, mask = put_before(
+            batch, mask = prepend_prompts(
                 prompt, prompt_lengths, batch, self.prompt_frames, training, in_frames
             )
         if training:
             return batch, mask, draw_stages(self.stages, batch)
-        return batch, mask, every_stage(batch)
+        return batch, mask, all_stages(batch)
 
 
-def draw_stages(how: str, batch: Utterances) -> list[torch.Tensor]:
-    """Choose the layers to learn from a batch of n_q codebooks.
+def draw_stages(how: str, batch: TrainingBatch) -> list[Tensor]:
+    """Draw the layers to learn from a batch of n_q codebooks.
 
     Args:
         how: `"random"` takes one random layer of 2 to n_q (paper), `"release"` layer 2
             and one random layer after it (USLM release), `"turns"` one layer for each
-            row, by turns from a random one on.
+            row, in turn from a random one on.
         batch: The utterances.
 
     Returns:
@@ -115,16 +119,14 @@ def draw_stages(how: str, batch: Utterances) -> list[torch.Tensor]:
     return [one.to(batch.codes.device) for one in stages]
 
 
-def every_stage(batch: Utterances) -> list[torch.Tensor]:
-    """All layers from 2 on, for evaluation: (B,) each."""
+def all_stages(batch: TrainingBatch) -> list[Tensor]:
+    """List all layers from 2 on, for evaluation: (B,) each."""
     n_q = len(batch.codes)
     return [torch.full_like(batch.lengths, stage) for stage in range(1, n_q)]
 
 
-def prefix(
-    lengths: torch.Tensor, frames: int, longest: int, training: bool
-) -> torch.Tensor:
-    """Choose the start of each utterance as its prompt.
+def prefix_mask(lengths: Tensor, frames: int, longest: int, training: bool) -> Tensor:
+    """Mark the start of each utterance as its prompt.
 
     Args:
         lengths: Frames of the utterances (B,).
@@ -142,15 +144,15 @@ def prefix(
     return valid_mask((lengths * share).long().clamp(max=longest), frames)
 
 
-def put_before(
-    prompt: torch.Tensor,
-    prompt_lengths: torch.Tensor,
-    batch: Utterances,
+def prepend_prompts(
+    prompt: Tensor,
+    prompt_lengths: Tensor,
+    batch: TrainingBatch,
     longest: int,
     training: bool,
     in_frames: bool,
-) -> tuple[Utterances, torch.Tensor]:
-    """Put a window of another utterance before each utterance; its text stays away.
+) -> tuple[TrainingBatch, Tensor]:
+    """Put a window of another utterance, without its text, before each utterance.
 
     Args:
         prompt: Codes of the other utterances (n_q, B, P), padded.
@@ -158,7 +160,7 @@ def put_before(
         batch: The utterances, T frames.
         longest: Frames of the window, where there are as many.
         training: Whether to draw where the window starts; else at the start.
-        in_frames: Whether texts stand at frames, and so move with them.
+        in_frames: Whether the positions of texts are frames, and so move with them.
 
     Returns:
         The utterances with P + T frames, and True at the prompts' frames (B, P + T).
@@ -170,15 +172,15 @@ def put_before(
         start = (room * torch.rand(len(size), device=size.device)).long()
     both = torch.cat([prompt, batch.codes], dim=2)
     times = torch.arange(both.shape[2], device=size.device).expand(len(size), -1)
-    moved = size.unsqueeze(1)
-    where = torch.where(
-        times < moved, start.unsqueeze(1) + times, prompt.shape[2] + times - moved
+    offset = size.unsqueeze(1)
+    source = torch.where(
+        times < offset, start.unsqueeze(1) + times, prompt.shape[2] + times - offset
     ).clamp(max=both.shape[2] - 1)
-    spoken = Utterances(
+    longer = TrainingBatch(
         batch.text,
         batch.text_lengths,
-        batch.positions + moved if in_frames else batch.positions,
-        both.gather(2, where.expand(len(both), -1, -1)),
+        batch.positions + offset if in_frames else batch.positions,
+        both.gather(2, source.expand(len(both), -1, -1)),
         batch.lengths + size,
     )
-    return spoken, valid_mask(size, both.shape[2])
+    return longer, valid_mask(size, both.shape[2])

@@ -9,8 +9,9 @@ import torchaudio
 import yaml
 from tiny import HUBERT
 
-from espnet_st.codec.teacher.backbones import HuggingFaceBackbone, TorchaudioBackbone
+from espnet_st.codec.teacher.hugging_face import HuggingFaceBackbone
 from espnet_st.codec.teacher.teacher import Teacher, build_teacher
+from espnet_st.codec.teacher.torchaudio_bundle import TorchaudioBackbone
 
 CONVOLUTIONS = [[8, 10, 5], *[[8, 3, 2]] * 4, *[[8, 2, 2]] * 2]
 WAV = 0.1 * torch.randn(2, 8000, generator=torch.Generator().manual_seed(1))
@@ -56,16 +57,16 @@ def test_torchaudio_and_transformers_agree_on_all_states(kind, large):
         config = getattr(transformers, f"{name}Config")(**sizes)
         return getattr(transformers, f"{name}Model")(config).eval()
 
-    model = twin = build(kind)
+    model = same = build(kind)
     if kind == "Hubert":  # torchaudio knows the same network under its first name
-        twin = build("Wav2Vec2")
-        twin.load_state_dict(model.state_dict())
-    theirs = Teacher(TorchaudioBackbone(import_huggingface_model(twin)))
+        same = build("Wav2Vec2")
+        same.load_state_dict(model.state_dict())
+    theirs = Teacher(TorchaudioBackbone(import_huggingface_model(same)))
     ours = Teacher(HuggingFaceBackbone(model, normalize=False))
-    found, wanted = theirs.hidden_states(WAV), ours.hidden_states(WAV)
-    assert theirs.n_layers == 2 and len(found) == len(wanted) == 3
+    found, expected = theirs.hidden_states(WAV), ours.hidden_states(WAV)
+    assert theirs.n_layers == 2 and len(found) == len(expected) == 3
     # The last state of a large model is normalized by transformers alone.
-    for a, b in list(zip(found, wanted))[: 2 if large else 3]:
+    for a, b in list(zip(found, expected))[: 2 if large else 3]:
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
 
 
@@ -110,9 +111,9 @@ def test_a_bundle_that_normalizes_does_so_for_each_item(bundle):
     wav = WAV[:1] + 0.3
     normal = torch.nn.functional.layer_norm(wav, wav.shape)
     padded = torch.nn.functional.pad(normal, (40, 40))
-    wanted = bundled.model.extract_features(padded)[0][-1]
+    expected = bundled.model.extract_features(padded)[0][-1]
     found = build_teacher("torchaudio:TINY", layer=2)(wav)
-    assert torch.allclose(found, wanted, atol=1e-5)
+    assert torch.allclose(found, expected, atol=1e-5)
 
 
 def test_an_unknown_bundle_and_missing_weights_say_what_to_do(bundle, monkeypatch):

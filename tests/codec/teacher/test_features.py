@@ -21,7 +21,7 @@ def directory(tmp_path):
         return torch.stack([times, torch.ones(frames)], dim=1)
 
     items = [("a", ramp(0, 10)), ("b", ramp(100, 4))]
-    assert write_features(tmp_path, CONF, items) == 14
+    assert write_features(tmp_path, CONF, items, 16000, 320) == 14
     return tmp_path
 
 
@@ -30,7 +30,7 @@ def test_a_chunk_gets_the_frames_that_its_own_frames_lie_in(directory, rate, hop
     features = TeacherFeatures(directory)
     conf = {"features": str(directory)}
     distillation = Distillation(rate, hop, teacher_conf=conf)
-    samples = features.rows("a", 10 * hop - 7, hop)
+    samples = features.rows("a", 10 * hop - 7, rate)
     # Chunks as ESPnet cuts them: anywhere. A shift of a frame moves all by one.
     starts = [0, hop // 2 - 1, hop // 2, hop, hop + 5]
     rows = torch.stack([torch.from_numpy(samples[z : z + 4 * hop]) for z in starts])
@@ -51,29 +51,29 @@ def test_a_chunk_gets_the_frames_that_its_own_frames_lie_in(directory, rate, hop
 
 def test_rows_of_padding_are_the_last_frame(directory):
     features = TeacherFeatures(directory)
-    assert features.rows("b", 2000, 320).tolist() == sorted(
+    assert features.rows("b", 2000, 16000).tolist() == sorted(
         [10] * 320 + [11] * 320 + [12] * 320 + [13] * 1040
     )
     assert torch.equal(features[torch.tensor([13])], torch.tensor([[103.0, 1.0]]))
 
 
 def test_units_stay_units(tmp_path):
-    write_features(tmp_path, CONF, [("a", torch.tensor([5, 300, 7]))])
+    write_features(tmp_path, CONF, [("a", torch.tensor([5, 300, 7]))], 16000, 320)
     found = TeacherFeatures(tmp_path)[torch.tensor([[0, 2], [1, 1]])]
     assert found.dtype == torch.int64 and found.tolist() == [[5, 7], [300, 300]]
 
 
 def test_half_precision_changes_no_direction(tmp_path):
     torch.manual_seed(0)
-    given = torch.randn(20, 768)
-    write_features(tmp_path, CONF, [("a", given)])
+    features = torch.randn(20, 768)
+    write_features(tmp_path, CONF, [("a", features)], 16000, 320)
     found = TeacherFeatures(tmp_path)[torch.arange(20)]
-    assert torch.nn.functional.cosine_similarity(found, given).min() > 0.99999
+    assert torch.nn.functional.cosine_similarity(found, features).min() > 0.99999
 
 
 def test_features_that_do_not_fit_are_refused(directory, tmp_path):
     with pytest.raises(ValueError, match="no features of c: make them for all"):
-        TeacherFeatures(directory).rows("c", 100, 320)
+        TeacherFeatures(directory).rows("c", 100, 16000)
     with pytest.raises(ValueError, match="index.json is missing: make the features"):
         TeacherFeatures(tmp_path / "absent")
     conf = {"features": str(directory), "name": "elsewhere"}
@@ -86,7 +86,12 @@ def test_features_that_do_not_fit_are_refused(directory, tmp_path):
         distillation(*parts)
     with pytest.raises(ValueError, match="have 2 dimensions; set semantic_dimension"):
         distillation(*parts, rows=torch.zeros(1, 320, dtype=torch.long))
+    with pytest.raises(ValueError, match="75 frames per second, the teacher 50"):
+        Distillation(24000, 320, {"features": str(directory)})
     index = json.loads((directory / "index.json").read_text())
+    old = {key: index[key] for key in ("teacher_conf", "frames")}
+    (directory / "index.json").write_text(json.dumps(old))
+    assert TeacherFeatures(directory).hop_length == 320
     index["frames"]["b"] = 5
     (directory / "index.json").write_text(json.dumps(index))
     with pytest.raises(ValueError, match="an index of 15 frames and 14 of them"):

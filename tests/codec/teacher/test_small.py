@@ -10,6 +10,7 @@ import torch
 
 from espnet_st.codec.teacher.small.data import (
     PHONES,
+    FrameGrid,
     collate,
     epoch_batches,
     read_utterances,
@@ -36,6 +37,9 @@ MODEL = {
     "apply_spec_augment": False,
     "layerdrop": 0.0,
 }
+
+
+GRID = FrameGrid(16000, 320)
 
 
 def config(**changes):
@@ -124,11 +128,11 @@ def untimed(tmp_path_factory):
 
 @pytest.mark.parametrize("times", ["data", "untimed"])
 def test_two_tones_are_learnt_from_frames_or_by_ctc(times, request):
-    utterances = read_utterances(request.getfixturevalue(times))
+    utterances = read_utterances(request.getfixturevalue(times), 16000)
     torch.manual_seed(0)
     model = PhoneRecognizer(config(), len(PHONES))
     optimizer = torch.optim.Adam(model.parameters(), lr=5e-3)
-    batch = collate(utterances)
+    batch = collate(utterances, GRID)
     for _ in range(150):
         loss = model.loss(model(batch.wav), batch)
         optimizer.zero_grad()
@@ -141,10 +145,13 @@ def test_two_tones_are_learnt_from_frames_or_by_ctc(times, request):
 def test_a_mixed_batch_weighs_both_losses_by_utterances(data, untimed):
     torch.manual_seed(0)
     model = PhoneRecognizer(config(), len(PHONES)).eval()
-    timed, other = read_utterances(data)[:4], read_utterances(untimed)[4:]
+    timed, other = (
+        read_utterances(data, 16000)[:4],
+        read_utterances(untimed, 16000)[4:],
+    )
 
     def loss(utterances):
-        batch = collate(utterances)
+        batch = collate(utterances, GRID)
         return model.loss(model(batch.wav), batch).item()
 
     expected = (4 * loss(timed) + 2 * loss(other)) / 6
@@ -152,7 +159,7 @@ def test_a_mixed_batch_weighs_both_losses_by_utterances(data, untimed):
 
 
 def test_the_filterbank_answers_at_its_frequencies():
-    filters = filterbank(256, 400)
+    filters = filterbank(256, 400, 16000)
     spectra = torch.fft.rfft(filters, 16000).abs()
     peaks = spectra.argmax(dim=1).view(64, 4)[:, 0]
     assert (peaks.diff() > 0).all() and 50 <= peaks[0] <= 110 and peaks[-1] == 7600
@@ -160,13 +167,13 @@ def test_the_filterbank_answers_at_its_frequencies():
     phases = filters.view(64, 4, 400)
     assert torch.allclose(phases[:, :2], -phases[:, 2:], atol=1e-5)
     with pytest.raises(ValueError, match="multiple of 4"):
-        filterbank(6, 400)
+        filterbank(6, 400, 16000)
 
 
 @pytest.mark.parametrize("playback", [1.0, 1.25])
 def test_frames_get_the_phone_at_their_centre(data, playback):
-    utterances = read_utterances(data)
-    frames = collate(utterances, playback).frames
+    utterances = read_utterances(data, 16000)
+    frames = collate(utterances, GRID, playback).frames
     # u0 says S from 0 and AA from 0.25 s to 0.5 s: 25 frames of 20 ms, played faster.
     assert frames.shape == (6, int(25 / playback))
     half = frames.shape[1] // 2
@@ -178,8 +185,10 @@ def test_frames_get_the_phone_at_their_centre(data, playback):
 
 
 def test_playback_shortens_and_raises_the_pitch(data):
-    utterance = read_utterances(data)[:1]
-    plain, faster = collate(utterance).wav[0], collate(utterance, playback=1.25).wav[0]
+    utterance = read_utterances(data, 16000)[:1]
+    plain, faster = (
+        collate(utterance, GRID, playback).wav[0] for playback in (1.0, 1.25)
+    )
     assert len(faster) == round(len(plain) / 1.25)
 
     def peak(wav):  # Hz of the first phone, a tone of 3000 Hz
@@ -190,7 +199,7 @@ def test_playback_shortens_and_raises_the_pitch(data):
 
 
 def test_batches_are_a_function_of_the_seed_and_hold_each_utterance_once(data):
-    utterances = read_utterances(data)
+    utterances = read_utterances(data, 16000)
 
     def names(seed):
         batches = epoch_batches(utterances, 4, seed)
@@ -205,28 +214,55 @@ def test_batches_are_a_function_of_the_seed_and_hold_each_utterance_once(data):
     [
         ("phones", "u0 AA QQ", r"utterance u0: unknown phones \['QQ'\]"),
         ("phones", "v9 AA", "differ in 2 keys"),
-        ("phones", "u1 AA", ":2: key 'u1' comes twice"),
-        ("wav.scp", "u0", ":1: nothing after key 'u0'"),
-        ("wav.scp", "u0 nowhere.wav", "utterance u0: cannot read audio nowhere.wav"),
-        ("wav.scp", "u0 {}/slow.wav", "u0: .*8000 Hz .* expected 16000 Hz"),
-        ("wav.scp", "u0 {}/silent.wav", "u0: .*empty or silent"),
+        ("phones", "u1 AA", "line 2: .*u1"),
+        ("wav.scp", "u0", "line 1: .*u0"),
+        ("wav.scp", "u0 nowhere.wav", "utterance u0: cannot read.*nowhere.wav"),
+        ("wav.scp", "u0 {}/silent.wav", "u0: .*is silent"),
         ("wav.scp", "u0 {}/phones", "utterance u0: cannot read"),
     ],
 )
 def test_bad_data_is_named(tmp_path, name, line, message):
     directory = write_set(tmp_path / "bad", n=2)
-    soundfile.write(directory / "slow.wav", np.ones(99), 8000)
     soundfile.write(directory / "silent.wav", np.zeros(99), 16000)
     rows = (directory / name).read_text().splitlines()
     rows[0] = line.format(directory)
     (directory / name).write_text("\n".join(rows) + "\n")
     with pytest.raises(ValueError, match=message):
-        read_utterances(directory)
+        read_utterances(directory, 16000)
 
 
-def test_a_missing_table_is_named(tmp_path):
-    with pytest.raises(ValueError, match="wav.scp: no such file"):
-        read_utterances(tmp_path)
+@pytest.mark.parametrize("rate", [8000, 24000])
+def test_recordings_of_another_rate_are_resampled(data, tmp_path, rate):
+    """The small teacher works at its own rate, whatever the codec's."""
+    import torchaudio
+
+    other = write_set(tmp_path / "other")
+    for path in other.glob("*.wav"):
+        wav = torchaudio.functional.resample(
+            torch.from_numpy(soundfile.read(path, dtype="float32")[0]), 16000, rate
+        )
+        soundfile.write(path, torch.stack([wav, wav], 1).numpy(), rate)
+    for ours, theirs in zip(
+        read_utterances(data, 16000), read_utterances(other, 16000)
+    ):
+        assert len(theirs.wav) == len(ours.wav) and theirs.wav.dtype == np.int16
+        a, b = ours.wav[200:-200].astype(float), theirs.wav[200:-200].astype(float)
+        assert np.corrcoef(a, b)[0, 1] > 0.95
+        assert torch.equal(ours.timed, theirs.timed)
+
+
+def test_a_small_teacher_of_another_rate_is_saved_with_it(data, tmp_path):
+    from espnet_st.codec.teacher.small.training import train_teacher
+
+    train_teacher(data, data, tmp_path, config(sample_rate=24000, max_steps=1))
+    teacher = build_teacher(str(tmp_path))
+    assert teacher.sample_rate == 24000 and teacher.frame_rate == 75
+    assert teacher(torch.randn(1, 3300)).shape == (1, 11, 16)
+
+
+def test_a_missing_table_says_which_stage_makes_it(tmp_path):
+    with pytest.raises(ValueError, match="wav.scp is missing: run the stages before"):
+        read_utterances(tmp_path, 16000)
 
 
 def test_wrong_configurations_are_refused():

@@ -8,7 +8,7 @@ import torch
 from tiny import HUBERT
 
 from espnet_st.codec.distillation import Distillation
-from espnet_st.codec.teacher.backbones import HuggingFaceBackbone
+from espnet_st.codec.teacher.hugging_face import HuggingFaceBackbone
 from espnet_st.codec.teacher.small.model import save_teacher
 from espnet_st.codec.teacher.teacher import (
     Teacher,
@@ -16,8 +16,8 @@ from espnet_st.codec.teacher.teacher import (
     build_teacher,
     normalize_waveform,
     receptive_field,
-    write_units,
 )
+from espnet_st.codec.teacher.units import write_units
 
 transformers = pytest.importorskip("transformers")
 
@@ -63,7 +63,7 @@ def test_centres_of_frames_agree():
     # A model frame is replaced by the mean place of what it sees: frame t of the
     # aligned signal is centred on the middle of the codec's frame t.
     places = torch.arange(3200.0).unsqueeze(0)
-    windows = align_to_codec(places, 400).unfold(1, 400, 320)
+    windows = align_to_codec(places, 400, 320).unfold(1, 400, 320)
     assert windows.shape == (1, 10, 400)
     middle = windows[0, 1:-1].mean(dim=1)
     assert torch.equal(middle, 320 * torch.arange(1.0, 9.0) + 159.5)
@@ -73,11 +73,11 @@ def test_a_click_is_found_in_the_codecs_frame_and_a_shift_moves_it():
     # Without the group norm, which spreads a click over the signal.
     model = tiny_model(feat_extract_norm="layer")
     silence = torch.zeros(1, 6400)
-    base = model.feature_extractor(align_to_codec(silence, 400))
+    base = model.feature_extractor(align_to_codec(silence, 400, 320))
     for frame in (0, 7, 19):
         clicked = silence.clone()
         clicked[0, 320 * frame + 160] = 1.0
-        seen = model.feature_extractor(align_to_codec(clicked, 400))
+        seen = model.feature_extractor(align_to_codec(clicked, 400, 320))
         changed = (seen - base).abs().sum(dim=1)[0]
         assert changed.argmax() == frame
         assert changed.nonzero()[:, 0].tolist() == [frame]
@@ -102,8 +102,8 @@ def test_frozen_without_gradient_always_evaluating():
 
 def test_normalization_is_per_utterance_and_as_the_extractors(directory):
     extractor = transformers.Wav2Vec2FeatureExtractor(do_normalize=True)
-    wanted = extractor(WAV[0].numpy(), sampling_rate=16000)["input_values"][0]
-    assert np.allclose(normalize_waveform(WAV)[0].numpy(), wanted, atol=1e-5)
+    expected = extractor(WAV[0].numpy(), sampling_rate=16000)["input_values"][0]
+    assert np.allclose(normalize_waveform(WAV)[0].numpy(), expected, atol=1e-5)
     teacher = build_teacher(str(directory))
     assert teacher.backbone.epsilon == 1e-7
     louder = torch.stack([WAV[0], 0.1 * WAV[1] + 0.2])
@@ -170,8 +170,8 @@ def test_a_checkpoint_with_missing_or_unknown_parts_is_refused(directory, tmp_pa
             build_teacher(str(tmp_path))
 
 
-def test_other_strides_layers_and_models_are_refused(tmp_path):
-    with pytest.raises(ValueError, match="640 samples; expected 320"):
+def test_other_layers_and_models_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="sees 400 samples and moves on by 640"):
         wrapped(tiny_model(conv_stride=[5, 2, 2, 2, 2, 2, 4]))
     with pytest.raises(ValueError, match="layer 3; expected 'avg'.* to 2"):
         wrapped(tiny_model(), 3)
@@ -226,6 +226,32 @@ def test_a_codec_of_24_khz_gets_its_own_frames(n):
     assert teacher(torch.randn(1, n)).shape == (1, -(-n // 480), 12)
 
 
+@pytest.mark.parametrize(
+    ("rate", "strides", "codec_rate", "hop"),
+    [
+        (16000, [10, 2, 2, 2, 2, 2, 2], 16000, 640),  # 25 frames per second
+        (24000, [5, 3, 2, 2, 2, 2, 2], 24000, 480),  # no resampling
+        (24000, [5, 3, 2, 2, 2, 2, 2], 16000, 320),
+        (8000, [5, 2, 2, 2, 2, 2, 1], 22050, 441),
+    ],
+)
+def test_rate_and_frames_are_the_teachers_own(rate, strides, codec_rate, hop, tmp_path):
+    save_teacher(tiny_model(conv_stride=strides), tmp_path, rate)
+    teacher = build_teacher(str(tmp_path), 0, sample_rate=codec_rate)
+    assert teacher.frame_rate == codec_rate / hop
+    assert build_teacher(str(tmp_path)).sample_rate == rate
+    for n in (1, hop, hop + 1, 7 * hop - 1, 12345):
+        assert teacher(torch.randn(1, n)).shape == (1, -(-n // hop), 12)
+    distillation = Distillation(codec_rate, hop, {"name": str(tmp_path)})
+    first = torch.randn(1, 4, 5, requires_grad=True)
+    loss, _ = distillation(torch.nn.Linear(4, 12), first, torch.randn(1, 5 * hop))
+    loss.backward()
+    assert first.grad.abs().sum() > 0
+    wrong = Distillation(codec_rate, hop + 1, {"name": str(tmp_path)})
+    with pytest.raises(ValueError, match="frames per second, the teacher"):
+        wrong(torch.nn.Linear(4, 12), first, torch.randn(1, 5 * hop))
+
+
 def test_a_codec_of_24_khz_can_be_taught(directory):
     distillation = Distillation(24000, 480, {"name": str(directory)}, "dimension")
     first = torch.randn(2, 4, 50, requires_grad=True)
@@ -235,7 +261,7 @@ def test_a_codec_of_24_khz_can_be_taught(directory):
     assert distillation.teacher.sample_rate == 24000
 
 
-def test_24_khz_is_heard_as_16_khz_is_frame_by_frame():
+def test_24_khz_gives_the_features_of_16_khz_frame_by_frame():
     # Half a second of each of two tones: the features change where the sound does.
     def sound(rate):
         time = torch.arange(rate) / rate

@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
+import soundfile
+from scipy.signal import resample_poly
 
-from espnet_st.slmtokbench.scorers import quality
-from espnet_st.slmtokbench.scorers.base import NotScored
-from espnet_st.slmtokbench.scorers.quality import build_quality_scorer, trim_to_shorter
+from espnet_st.slmtokbench.scorers.base import Item, NotScored
+from espnet_st.slmtokbench.scorers.quality import trim_to_shorter
+from espnet_st.slmtokbench.scorers.registry import build_scorer
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +22,7 @@ def voice():
 
 @pytest.mark.parametrize(("name", "best"), [("stoi", 1.0), ("pesq", 4.64)])
 def test_itself_is_best_and_noise_is_worse(voice, name, best):
-    scorer = build_quality_scorer(name)
+    scorer = build_scorer(name, {})
     assert scorer.compare(voice, voice) == pytest.approx(best, abs=0.01)
     noise = np.random.default_rng(1).standard_normal(len(voice)).astype(np.float32)
     noisy = [scorer.compare(voice, voice + level * noise) for level in (0.01, 0.1)]
@@ -39,15 +41,27 @@ def test_silence_is_named(voice):
 
 def test_too_short_for_stoi_is_an_error_not_a_number(voice):
     with pytest.raises(ValueError, match="too little speech"):
-        build_quality_scorer("stoi").compare(voice[:2000], voice[:2000])
+        build_scorer("stoi", {}).compare(voice[:2000], voice[:2000])
 
 
 def test_missing_package_is_not_scored(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "pystoi", None)
     with pytest.raises(NotScored, match="pystoi is not installed"):
-        quality.Stoi()
+        build_scorer("stoi", {})
 
 
-def test_unknown_scorer():
-    with pytest.raises(ValueError, match="Unknown quality scorer 'mos'"):
-        build_quality_scorer("mos")
+def test_files_of_another_rate_and_stereo_are_heard_alike(voice, tmp_path):
+    """A scorer hears at its own rate, whatever the codec's."""
+    scorer, paths = build_scorer("stoi", {}), {}
+    for rate in (16000, 24000):
+        wav = resample_poly(voice, rate, 16000) / 30
+        paths[rate] = tmp_path / f"{rate}.wav"
+        soundfile.write(paths[rate], np.stack([wav, wav], 1), rate, subtype="FLOAT")
+    assert scorer.read(paths[24000]).shape == (len(voice),)
+    item = Item("u", paths[24000], paths[16000])
+    assert scorer.measure(item) == pytest.approx(1, abs=1e-3)
+
+
+def test_no_original_is_an_error(tmp_path):
+    with pytest.raises(ValueError, match="no original"):
+        build_scorer("stoi", {}).measure(Item("u", tmp_path / "a.wav"))

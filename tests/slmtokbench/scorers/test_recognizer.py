@@ -5,11 +5,9 @@ import pytest
 import soundfile
 
 from espnet_st.slmtokbench.scorers.base import Item, NotScored
-from espnet_st.slmtokbench.scorers.recognizer import (
-    PocketsphinxRecognizer,
-    WhisperRecognizer,
-    plain_words,
-)
+from espnet_st.slmtokbench.scorers.pocketsphinx import PocketsphinxRecognizer
+from espnet_st.slmtokbench.scorers.recognizer import plain_words
+from espnet_st.slmtokbench.scorers.whisper import WhisperRecognizer
 
 SENTENCES = ("open the red door", "close the green box", "wash the red box")
 
@@ -41,7 +39,7 @@ def recognizer(tmp_path_factory):
     lines += ["\\1-grams:", *(f"-1.0 {word} -1.0" for word in unigrams), ""]
     lines += ["\\2-grams:", *(f"-0.4 {a} {b}" for a, b in sorted(pairs)), ""]
     (folder / "bigram.lm").write_text("\n".join([*lines, "\\end\\", ""]))
-    return PocketsphinxRecognizer(folder / "bigram.lm", folder / "words.dict")
+    return PocketsphinxRecognizer({"corpus_lm": folder})
 
 
 @pytest.fixture(scope="module")
@@ -58,21 +56,22 @@ def speech(tmp_path_factory):
     return paths
 
 
-def test_hears_what_was_said(recognizer, speech):
+def test_recognizes_what_was_said(recognizer, speech):
     for path, sentence in zip(speech, SENTENCES):
-        heard = recognizer.measure(Item("u", path, text=sentence + "."))
-        assert heard == {"reference": sentence.upper(), "hypothesis": sentence.upper()}
+        found = recognizer.measure(Item("u", path, text=sentence + "."))
+        assert found == {"reference": sentence.upper(), "hypothesis": sentence.upper()}
 
 
 def test_knows_english_without_a_model_of_the_corpus(tmp_path):
     pytest.importorskip("pocketsphinx")
     words, path = "the history of the united states", tmp_path / "a.wav"
     subprocess.run(["flite", "-voice", "slt", "-t", words, str(path)], check=True)
-    heard = PocketsphinxRecognizer().measure(Item("u", path, text=words))
-    assert heard["hypothesis"] == words.upper()
+    recognizer = PocketsphinxRecognizer({"language_model": "general"})
+    found = recognizer.measure(Item("u", path, text=words))
+    assert found["hypothesis"] == words.upper()
 
 
-def test_does_not_remember_what_it_heard_before(recognizer, speech):
+def test_does_not_remember_what_it_found_before(recognizer, speech):
     def confidence(path):
         recognizer.recognize(soundfile.read(path, dtype="float32")[0])
         return recognizer.decoder.hyp().score
@@ -94,12 +93,12 @@ def test_text_without_words_is_an_error(recognizer, speech):
 
 def test_missing_model_is_not_scored(tmp_path):
     with pytest.raises(NotScored, match="stage 1 makes it"):
-        PocketsphinxRecognizer(tmp_path / "no.lm", tmp_path / "no.dict")
+        PocketsphinxRecognizer({"corpus_lm": tmp_path})
 
 
 def test_missing_weights_are_not_scored(tmp_path):
     with pytest.raises(NotScored, match="not on this machine"):
-        WhisperRecognizer(str(tmp_path / "whisper"))
+        WhisperRecognizer({"whisper_model": str(tmp_path / "whisper")})
 
 
 def test_plain_words():

@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 
 from espnet_st.slmtokbench.scorers.base import NotScored
+from espnet_st.slmtokbench.scorers.resemblyzer import ResemblyzerEncoder
 from espnet_st.slmtokbench.scorers.speaker import (
-    ResemblyzerEncoder,
-    WavLMEncoder,
     cosine,
     paired_similarity,
     voice_contrast,
 )
+from espnet_st.slmtokbench.scorers.wavlm import WavLMEncoder
 
 
 def test_cosine():
@@ -34,7 +34,7 @@ def test_contrast_needs_two_voices():
 
 def test_embedding_has_norm_one_and_silence_is_refused():
     pytest.importorskip("resemblyzer")
-    encoder = ResemblyzerEncoder()
+    encoder = ResemblyzerEncoder({})
     time = np.arange(32000) / 16000
     buzz = 0.2 * np.sign(np.sin(2 * np.pi * 120 * time)) * np.sin(2 * np.pi * 3 * time)
     assert np.linalg.norm(encoder.embed(buzz.astype(np.float32))) == pytest.approx(
@@ -46,4 +46,4 @@ def test_embedding_has_norm_one_and_silence_is_refused():
 
 def test_missing_weights_are_not_scored(tmp_path):
     with pytest.raises(NotScored, match="not on this machine"):
-        WavLMEncoder(str(tmp_path / "wavlm"))
+        WavLMEncoder({"wavlm_model": str(tmp_path / "wavlm")})

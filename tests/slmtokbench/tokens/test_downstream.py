@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from espnet_st.codes import CodesWriter
-from espnet_st.slmtokbench.tokens.alignment import AlignmentTask, align, sample_keys
+from espnet_st.slmtokbench.samples import sample_keys
+from espnet_st.slmtokbench.tokens.alignment import AlignmentTask, align
 from espnet_st.slmtokbench.tokens.downstream import (
     BidirectionalLSTM,
     Characters,
@@ -99,8 +100,8 @@ def test_learns_to_read_codes_that_spell():
     )
     assert losses[-1] < 0.2 * losses[0]
     held_out = corpus(8, seed=1)
-    heard = log_probabilities(model, {k: spell(t) for k, t in held_out.items()})
-    right = [greedy_transcript(heard[k], characters) == held_out[k] for k in held_out]
+    found = log_probabilities(model, {k: spell(t) for k, t in held_out.items()})
+    right = [greedy_transcript(found[k], characters) == held_out[k] for k in held_out]
     assert sum(right) >= 7
 
 

@@ -60,5 +60,5 @@ def test_nothing_in_common_is_refused():
 
 
 def test_conditional_columns_sum_to_one_or_are_empty():
-    given = table([[1, 0], [3, 0]]).given_code()
-    assert given.sum(axis=0).tolist() == [1, 0]
+    share = table([[1, 0], [3, 0]]).phones_by_code()
+    assert share.sum(axis=0).tolist() == [1, 0]

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from espnet_st.uslm.decoding.aligner_guidance import AlignerGuidance
-from espnet_st.uslm.decoding.ar import Continuation
-from espnet_st.uslm.decoding.synthesizer import Prompt
-from espnet_st.uslm.texts import pad_texts, predict_durations
+from espnet_st.uslm.decoding.continuation import Continuation
+from espnet_st.uslm.decoding.prompts import Prompt
+from espnet_st.uslm.texts import pad_texts
 
 SILENCE, CODES = 7, 11
 
@@ -24,18 +24,13 @@ def knowing(tiny):
     return model
 
 
-def foreseen(model, texts):
-    words = pad_texts(texts)
-    nobody = pad_texts([torch.zeros(0, dtype=torch.long)] * len(texts))
-    return predict_durations(
-        model, words, nobody, torch.zeros(len(texts), dtype=torch.long)
-    )
-
-
 def begin(model, texts):
-    nothing = torch.zeros(len(texts.ids), 0, dtype=torch.long)
-    none = torch.zeros(len(texts.ids), dtype=torch.long)
-    return Continuation(model.ar, *texts.given(), nothing, none, room=12)
+    """Padded texts with predicted durations, and their continuation."""
+    synthesizer = model.synthesizer
+    nobody = synthesizer.encode_prompts([None] * len(texts))
+    padded = synthesizer.predict_durations(pad_texts(texts), nobody)
+    prompts = nobody.semantic, nobody.lengths
+    return padded, Continuation(model.ar, *padded.inputs, *prompts, max_frames=12)
 
 
 def restated(aligner, text, time):
@@ -45,7 +40,7 @@ def restated(aligner, text, time):
     states = [SILENCE, *text, SILENCE]
     start, weights, odds = 0.0, [], []
     for number, state in enumerate(states):
-        end = start + float(aligner.frames()[state])
+        end = start + float(aligner.mean_durations()[state])
         if number == len(states) - 1:
             end = math.inf
         weights.append(math.exp(-max(start - time, time - end, 0.0)))
@@ -59,16 +54,14 @@ def restated(aligner, text, time):
 @torch.no_grad()
 def test_scores_go_towards_what_the_text_asks_and_the_end_stays(knowing):
     texts = [torch.tensor([1, 5, 2]), torch.tensor([4]), torch.tensor([6, 0, 3, 3, 1])]
-    plain = begin(knowing, foreseen(knowing, texts))
-    guided = AlignerGuidance(
-        begin(knowing, foreseen(knowing, texts)),
-        knowing.aligner,
-        1.7,
-        foreseen(knowing, texts),
-    )
+    padded, continuation = begin(knowing, texts)
+    guidance = AlignerGuidance(knowing.aligner, 1.7, padded)
     rows = [0, 1, 2]
     for step in range(10):
-        free, bound = plain.logits.double().softmax(1), guided.logits.softmax(1)
+        before = continuation.logits.clone()
+        bound = guidance(continuation.logits, step).softmax(1)
+        assert continuation.logits.equal(before)
+        free = before.double().softmax(1)
         torch.testing.assert_close(
             bound[:, -1].double(), free[:, -1], rtol=1e-4, atol=0
         )
@@ -79,10 +72,9 @@ def test_scores_go_towards_what_the_text_asks_and_the_end_stays(knowing):
             torch.testing.assert_close(shares, wanted, rtol=1e-4, atol=1e-7)
         if step == 4:
             rows = [2, 0]
-            for one in (plain, guided):
+            for one in (continuation, guidance):
                 one.keep(torch.tensor(rows))
-        for one in (plain, guided):
-            one.append(torch.arange(len(rows)) + step % 5)
+        continuation.append(torch.arange(len(rows)) + step % 5)
 
 
 def test_a_batch_speaks_as_one_by_one(knowing, tiny):

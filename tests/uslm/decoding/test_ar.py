@@ -3,12 +3,8 @@
 import pytest
 import torch
 
-from espnet_st.uslm.decoding.ar import (
-    Continuation,
-    GuidedContinuation,
-    generate,
-    last_codes,
-)
+from espnet_st.uslm.decoding.ar import generate, last_codes
+from espnet_st.uslm.decoding.continuation import Continuation, GuidedContinuation
 from espnet_st.uslm.decoding.sampling import Sampling
 from espnet_st.uslm.kv_cache import KVCache, fill_gaps
 from espnet_st.uslm.texts import pad_texts
@@ -26,7 +22,7 @@ def ragged(model, seed):
     texts = pad_texts([draw(7, size) for size in (3, 6, 1, 4)])
     texts.positions = texts.positions * 2.5
     prompt, lengths = draw(11, 4, 8), torch.tensor([5, 0, 8, 2])
-    return (*texts.given(), prompt, lengths), draw(11, 4, STEPS)
+    return (*texts.inputs, prompt, lengths), draw(11, 4, STEPS)
 
 
 def uncached(model, given, codes, row):
@@ -45,7 +41,7 @@ def uncached(model, given, codes, row):
 @torch.no_grad()
 def test_cached_scores_are_those_of_the_whole_at_every_step(model, seed):
     given, codes = ragged(model, seed)
-    future = Continuation(model.ar, *given, room=STEPS)
+    future = Continuation(model.ar, *given, max_frames=STEPS)
     rows = torch.arange(4)
     for step in range(STEPS):
         if step in (2, 5):  # some rows end
@@ -61,7 +57,7 @@ def test_cached_scores_are_those_of_the_whole_at_every_step(model, seed):
 @torch.no_grad()
 def test_the_first_scores_are_those_of_the_whole(model):
     given, codes = ragged(model, 5)
-    future = Continuation(model.ar, *given, room=1)
+    future = Continuation(model.ar, *given, max_frames=1)
     for row in range(4):
         wanted = uncached(model, given, codes, row)[0]
         torch.testing.assert_close(future.logits[row], wanted, atol=1e-5, rtol=0)
@@ -70,7 +66,7 @@ def test_the_first_scores_are_those_of_the_whole(model):
 @torch.no_grad()
 def test_memory_is_taken_once(model):
     given, codes = ragged(model, 0)
-    future = Continuation(model.ar, *given, room=STEPS)
+    future = Continuation(model.ar, *given, max_frames=STEPS)
     stores = [store.data_ptr() for store in future._cache._layers.values()]
     for step in range(STEPS):
         future.append(codes[:, step])
@@ -105,9 +101,9 @@ def test_a_cache_moves_rows_with_all_they_hold():
 def test_guidance_goes_from_no_text_towards_the_text(model):
     given, codes = ragged(model, 1)
     blank = (torch.zeros_like(given[0]), *given[1:])
-    with_text = Continuation(model.ar, *given, room=2)
-    without = Continuation(model.ar, *blank, room=2)
-    guided = GuidedContinuation(1.5, model.ar, *given, room=2)
+    with_text = Continuation(model.ar, *given, max_frames=2)
+    without = Continuation(model.ar, *blank, max_frames=2)
+    guided = GuidedContinuation(model.ar, *given, max_frames=2, scale=1.5)
     for step in range(3):
         wanted = without.logits + 1.5 * (with_text.logits - without.logits)
         torch.testing.assert_close(guided.logits, wanted, atol=1e-5, rtol=0)

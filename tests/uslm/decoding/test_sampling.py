@@ -3,15 +3,15 @@
 import pytest
 import torch
 
+from espnet_st.uslm.decoding.options import DecodingOptions
 from espnet_st.uslm.decoding.sampling import (
     Sampling,
-    draw_numbers,
+    derive_seed,
+    draw_uniform,
     keep_top,
-    other_seed,
     redraw_repeated,
     sample,
 )
-from espnet_st.uslm.decoding.synthesizer import Options
 
 LOGITS = torch.tensor([0.1, 0.2, 0.4, 0.3]).log()
 
@@ -88,16 +88,16 @@ def test_what_repeats_is_drawn_again_from_all_codes():
 
 def test_numbers_depend_on_the_seed_alone():
     aware = Sampling(ras_window=10)
-    many = draw_numbers(aware, [3, 4, 5], 50)
+    many = draw_uniform(aware, [3, 4, 5], 50)
     assert many.shape == (2, 3, 50)
-    assert torch.equal(many[:, 1, :20], draw_numbers(aware, [4], 20)[:, 0])
-    assert torch.equal(many[0, 1], draw_numbers(Sampling(), [4], 50)[0, 0])
+    assert torch.equal(many[:, 1, :20], draw_uniform(aware, [4], 20)[:, 0])
+    assert torch.equal(many[0, 1], draw_uniform(Sampling(), [4], 50)[0, 0])
     assert many.flatten(0, 1).unique(dim=0).shape[0] == 6
 
 
 def test_a_seed_has_relatives():
-    assert other_seed(17, 0) == 17
-    relatives = {other_seed(seed, n) for seed in range(9) for n in range(1, 9)}
+    assert derive_seed(17, 0) == 17
+    relatives = {derive_seed(seed, n) for seed in range(9) for n in range(1, 9)}
     assert len(relatives) == 72
     assert all(0 <= seed < 2**63 for seed in relatives)
 
@@ -119,4 +119,4 @@ def test_a_seed_has_relatives():
 )
 def test_senseless_settings_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
-        Options(**settings).check()
+        DecodingOptions(**settings).check()

@@ -6,10 +6,10 @@ import torch
 from espnet_st.uslm.aligner import TextAligner
 from espnet_st.uslm.decoding import synthesizer as decoding
 from espnet_st.uslm.decoding.ar import ARHypothesis, generate
-from espnet_st.uslm.decoding.reranking import choose
-from espnet_st.uslm.decoding.sampling import Sampling, other_seed
-from espnet_st.uslm.decoding.synthesizer import Prompt, encode_prompts
-from espnet_st.uslm.texts import align, join, pad_texts, predict_durations
+from espnet_st.uslm.decoding.prompts import Prompt, PromptBatch
+from espnet_st.uslm.decoding.reranking import select_best
+from espnet_st.uslm.decoding.sampling import Sampling, derive_seed
+from espnet_st.uslm.texts import concatenate, pad_texts
 
 FORMS = ["release", "mini"]
 MODES = {
@@ -101,29 +101,37 @@ def test_the_prompt_goes_to_the_ar_model_if_asked(tiny):
     assert first.codes[0].tolist() == second.codes[0].tolist()
 
 
+def prompts_of_length(text, frames):
+    """A batch of one prompt as `predict_durations` needs it."""
+    return PromptBatch([], torch.zeros(1, 0), torch.tensor([frames]), pad_texts([text]))
+
+
+NO_PROMPT = prompts_of_length(torch.zeros(0, dtype=torch.long), 0)
+
+
 def test_new_text_takes_the_pace_of_its_prompt(tiny):
     model = tiny.build("mini")
-    new, said = pad_texts([torch.tensor([1, 2, 3])]), pad_texts([torch.tensor([4, 5])])
-    usual = float(model.aligner.expected(said.ids, said.lengths).sum())
+    new, words = pad_texts([torch.tensor([1, 2, 3])]), torch.tensor([4, 5])
+    known = pad_texts([words])
+    usual = float(model.aligner.expected_durations(known.ids, known.lengths).sum())
+    predict = model.synthesizer.predict_durations
     slow, fast = (
-        predict_durations(model, new, said, torch.tensor([pace * usual])).positions
+        predict(new, prompts_of_length(words, pace * usual)).positions
         for pace in (2.0, 1.0)
     )
     torch.testing.assert_close(slow, 2 * fast)
-    nobody = pad_texts([torch.zeros(0, dtype=torch.long)])
-    alone = predict_durations(model, new, nobody, torch.tensor([0])).positions
-    torch.testing.assert_close(alone, fast)
+    torch.testing.assert_close(predict(new, NO_PROMPT).positions, fast)
 
 
 def test_texts_follow_each_other_on_the_time_axis(tiny):
     model = tiny.build("mini")
-    said, new = pad_texts([torch.tensor([4, 5])]), pad_texts([torch.tensor([1, 2, 3])])
-    frames = torch.tensor([9])
-    said = align(model, said, torch.zeros(1, 9, dtype=torch.long), frames)
-    new = predict_durations(model, new, said, frames)
-    both = join(said, new, frames)
+    prompt = Prompt(torch.tensor([4, 5]), torch.zeros(4, 9, dtype=torch.long))
+    prompts = model.synthesizer.encode_prompts([prompt])
+    new = pad_texts([torch.tensor([1, 2, 3])])
+    new = model.synthesizer.predict_durations(new, prompts)
+    both = concatenate(prompts.texts, new, prompts.lengths)
     assert both.ids.tolist() == [[4, 5, 1, 2, 3]] and both.lengths.tolist() == [5]
-    assert torch.equal(both.positions[0, :2], said.positions[0])
+    assert torch.equal(both.positions[0, :2], prompts.texts.positions[0])
     assert torch.equal(both.positions[0, 2:], new.positions[0] + 9)
     assert (both.positions.diff() > 0).all()
 
@@ -236,7 +244,7 @@ def test_the_best_of_the_candidates_is_taken(tiny, monkeypatch):
     best = model.synthesize(texts, [None] * 2, nbest=5, seeds=[1, 4], **options)
     for seed, text, chosen in zip((1, 4), texts, best):
         each = [
-            model.synthesize([text], [None], seeds=[other_seed(seed, n)], **options)[0]
+            model.synthesize([text], [None], seeds=[derive_seed(seed, n)], **options)[0]
             for n in range(5)
         ]
         whole = [one for one in each if one.codes.shape[1] and not one.truncated]
@@ -263,9 +271,9 @@ def test_an_aligner_says_which_candidate_fits_the_text(tiny):
         *each[1:3],
         ARHypothesis(right, -2, False),
     ]
-    first, second = choose(text, lengths, drawn, 4, aligner)
+    first, second = select_best(text, lengths, drawn, 4, aligner)
     assert first is drawn[2] and second is drawn[6]
-    first, second = choose(text, lengths, drawn, 4, None)
+    first, second = select_best(text, lengths, drawn, 4, None)
     assert first is drawn[0] and second is drawn[6]
 
 
@@ -287,13 +295,13 @@ def test_a_prompt_without_words_has_no_text_at_its_frames(tiny):
     model = tiny.build("mini")
     model.aligner.steps += model.aligner.FLAT_STEPS  # it has learnt something
     prompts = prompts_of(tiny.utterances([(4, 9), (5, 7)]))
-    voices = encode_prompts(model, [wordless(prompts[0]), prompts[1]])
-    assert voices.said.lengths.tolist() == [0, 5]
+    synthesizer = model.synthesizer
+    encoded = synthesizer.encode_prompts([wordless(prompts[0]), prompts[1]])
+    assert encoded.texts.lengths.tolist() == [0, 5]
     text = torch.tensor([1, 2, 3])
-    new = predict_durations(model, pad_texts([text] * 2), voices.said, voices.frames)
-    both = join(voices.said, new, voices.frames)
+    new = synthesizer.predict_durations(pad_texts([text] * 2), encoded)
+    both = concatenate(encoded.texts, new, encoded.lengths)
     assert both.ids[0, :3].tolist() == [1, 2, 3] and both.lengths.tolist() == [3, 8]
     assert float(both.positions[0, 0]) > 9
-    nobody = pad_texts([text[:0]])
-    alone = predict_durations(model, pad_texts([text]), nobody, torch.tensor([0]))
+    alone = synthesizer.predict_durations(pad_texts([text]), NO_PROMPT)
     torch.testing.assert_close(new.positions[0], alone.positions[0])

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from espnet_st.kernels import processor
-from espnet_st.uslm.decoding.ar import Continuation
+from espnet_st.uslm.decoding.continuation import Continuation
 from espnet_st.uslm.decoding.weight_precision import (
     HalfLinear,
     Int8Linear,
@@ -21,7 +21,7 @@ def scores(model):
     text, prompt = torch.tensor([[1, 2, 3]]), torch.tensor([[4, 5, 6]])
     three = torch.tensor([3])
     where = torch.arange(3.0)[None]
-    future = Continuation(model.ar, text, three, where, prompt, three, room=2)
+    future = Continuation(model.ar, text, three, where, prompt, three, max_frames=2)
     future.append(torch.tensor([7]))
     codes = prompt.expand(4, 1, 3)
     nothing = torch.zeros(1, 3, dtype=torch.bool)

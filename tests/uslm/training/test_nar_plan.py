@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from tiny_uslm import PAIRS, gradients
 
-from espnet_st.uslm.training.nar_plan import draw_stages, put_before
+from espnet_st.uslm.training.nar_plan import draw_stages, prepend_prompts
 from espnet_st.uslm.uslm import USLM
 
 # ---- layers -------------------------------------------------------------------------
@@ -59,7 +59,7 @@ def test_a_window_of_the_prompt_comes_before_the_utterance(tiny):
         starts = set()
         for seed in range(20 if training else 1):
             torch.manual_seed(seed)
-            joined, mask = put_before(prompt, sizes, batch, 5, training, True)
+            joined, mask = prepend_prompts(prompt, sizes, batch, 5, training, True)
             assert joined.lengths.tolist() == [9, 9]
             assert mask.sum(dim=1).tolist() == [5, 3]
             assert torch.equal(joined.codes[:, 0, 5:9], batch.codes[:, 0, :4])
@@ -71,7 +71,7 @@ def test_a_window_of_the_prompt_comes_before_the_utterance(tiny):
             moved = joined.positions - batch.positions
             assert (moved == torch.tensor([[5.0], [3.0]])).all()
         assert starts == (set(range(5)) if training else {0})
-    still, _ = put_before(prompt, sizes, batch, 5, False, False)
+    still, _ = prepend_prompts(prompt, sizes, batch, 5, False, False)
     assert torch.equal(still.positions, batch.positions)
 
 

@@ -6,13 +6,13 @@ import pytest
 import torch
 from tiny_uslm import PAIRS, gradients
 
-from espnet_st.uslm.code_embeddings import start_tables
+from espnet_st.uslm.code_embeddings import init_tables
 from espnet_st.uslm.training.losses import (
     code_losses,
     layer_statistics,
     mean_loss,
+    row_totals,
     statistics,
-    tally,
 )
 
 # ---- losses and accuracies ----------------------------------------------------------
@@ -24,7 +24,7 @@ def test_figures_are_those_of_their_definition():
     targets[0, 2:] = -100
     targets[2] = -100
     losses = code_losses(logits, targets)
-    loss, stats = 0.0, statistics("x", tally(logits, targets, losses))
+    loss, stats = 0.0, statistics("x", row_totals(logits, targets, losses))
     first, ten, asked = 0, 0, 0
     for row, time in [(0, 0), (0, 1), *((1, t) for t in range(5))]:
         right = targets[row, time]
@@ -74,8 +74,10 @@ def test_dropped_texts_are_blanks_of_the_same_length(model, tiny):
     model.train().requires_grad_(False)
     if model.aligner is not None:
         # Both see the same places; otherwise blanks would be aligned too.
-        places = model.place(batch[0], batch[1], batch[2][..., 0].long(), batch[3])
-        model.place = lambda *_: places
+        places = model.text_positions(
+            batch[0], batch[1], batch[2][..., 0].long(), batch[3]
+        )
+        model.text_positions = lambda *_: places
 
     def loss(share, inputs, skip=0):
         torch.manual_seed(0)
@@ -170,7 +172,7 @@ def test_tables_start_where_codes_that_sound_alike_are_alike(tiny, width):
 def test_wider_codebooks_keep_most_of_their_distances():
     torch.manual_seed(0)
     books, table = torch.randn(1, 50, 256), torch.nn.Embedding(51, 64)
-    start_tables([[table]], books)
+    init_tables([[table]], books)
     off = ~torch.eye(50, dtype=torch.bool)
     wanted = torch.cdist(books[0], books[0])[off]
     found = torch.cdist(table.weight[:50], table.weight[:50])[off]

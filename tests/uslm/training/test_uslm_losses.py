@@ -3,9 +3,10 @@
 import pytest
 import torch
 import torch.nn.functional as F
+import yaml
 
 from espnet_st.uslm.training.batch import nar_loss
-from espnet_st.uslm.training.nar_plan import prefix
+from espnet_st.uslm.training.nar_plan import prefix_mask
 from espnet_st.uslm.uslm import USLM
 
 
@@ -84,7 +85,7 @@ def test_nar_loss_leaves_the_prompt_out(model, tiny):
     logits = tiny.nar_logits(model, pairs, 3)[0, 4:]
     expected = F.cross_entropy(logits, pairs[0][1][3, 4:])
     batch = tiny.batch(model, pairs)
-    mask = prefix(batch.lengths, 12, 150, training=False)
+    mask = prefix_mask(batch.lengths, 12, 150, training=False)
     loss, _ = nar_loss(model.nar, batch, mask, [torch.tensor([3])])
     torch.testing.assert_close(loss, expected)
 
@@ -133,6 +134,15 @@ def test_bfloat16_stays_near_float32(tiny, has_bfloat16):
     exact, rough = tiny.build()(*batch)[0], tiny.build(bfloat16="on")(*batch)[0]
     assert rough.dtype == torch.float32
     torch.testing.assert_close(rough, exact, atol=0.05, rtol=0)
+
+
+@pytest.mark.parametrize(("written", "word"), [("on", "on"), ("off", "off")])
+def test_a_switch_as_yaml_reads_it_is_a_switch(tiny, written, word):
+    read = yaml.safe_load(f"bfloat16: {written}")["bfloat16"]
+    assert isinstance(read, bool)
+    assert (
+        tiny.build(bfloat16=read).bfloat16 == word == tiny.build(bfloat16=word).bfloat16
+    )
 
 
 def test_prediction_layers_share_the_embeddings_of_the_release(tiny):

@@ -1,34 +1,62 @@
 #!/usr/bin/env bash
-# Sourced by speechtok.sh: what it does with each codec. Uses its options and helpers.sh.
-# shellcheck disable=SC2086,SC2154 # several words; options and names of speechtok.sh
+# Sourced by speechtok.sh: what it does with the codec of each system. Uses its options,
+# its arrays of systems, and helpers.sh.
+# shellcheck disable=SC2086,SC2154 # several words; options and arrays of speechtok.sh
 
-# each_codec FUNCTION: call it with the name, directory, directory of codes and training
-# options of each codec of this run
-each_codec() {
-    "$1" codec "${codec_exp}" "${dumpdir}/codes"
-    if [ "${baseline}" = true ]; then
-        "$1" baseline "${codec_exp}_nodistill" "${dumpdir}/codes_$(basename "${codec_exp#*/codec_}")_nodistill" \
-            --codec_conf lambda_distill=0
-    fi
+# need_codec KEY: fail unless the codec of a system is there
+need_codec() {
+    local exp=${codec_exp[$1]}
+    [ -n "${codec_config[$1]}" ] || need_given "$1" "${exp}"
+    [ -z "${codec_config[$1]}" ] || need 4 "${exp}/latest.pth"
 }
 
+# codec_state KEY: what depends on the codec depends on this, see made
+codec_state() { model_state "${codec_exp[$1]}" "${codec_config[$1]}"; }
+
+# spans PURPOSE CODES: the layers to decode from, as in "1 1-8", by a set's codes
+spans() { "${python}" scripts/systems.py spans "$1" "$2"; }
+
+# codec_stats: lengths of the audio. They depend on no codec: those found with the first
+# configuration serve all.
+codec_stats() {
+    local key
+    for key in "${keys[@]}"; do
+        [ -n "${codec_config[${key}]}" ] || continue
+        collect_stats codec "${expdir}/codec_stats" espnet_st.bin.codec_train "${train}" \
+            "${valid}" wav.scp wav.scp,audio,sound --config "${codec_config[${key}]}" ${codec_args}
+        return
+    done
+}
+
+# train_codec KEY: unless it was trained elsewhere
 train_codec() {
-    local name=$1 exp=$2
-    shift 3
-    fit "${name}" "${exp}" espnet_st.bin.codec_train "${dumpdir}/raw/${train_set}" \
-        "${dumpdir}/raw/${valid_set}" "${expdir}/codec_stats" audio_shape wav.scp,audio,sound \
-        --config "${codec_config}" "${teach[@]}" ${codec_args} "$@"
+    local key=$1 config=${codec_config[$1]}
+    local -a distill_opts=("${teach[@]}")
+    if [ -z "${config}" ]; then
+        need_given "${key}" "${codec_exp[${key}]}"
+        return
+    fi
+    [ -n "${teacher}" ] || need 3 "${teacher_dir}/.done"
+    [ "${units}" -eq 0 ] || need 3 "${units_dir}/.done"
+    case ${distilled_from[${key}]} in
+    recipe) ;;
+    none) distill_opts+=(--codec_conf lambda_distill=0) ;;
+    *) distill_opts=(--codec_conf "teacher_conf.name=${distilled_from[${key}]}") ;;
+    esac
+    fit "codec ${key}" "${codec_exp[${key}]}" espnet_st.bin.codec_train "${train}" "${valid}" \
+        "${expdir}/codec_stats" audio_shape wav.scp,audio,sound \
+        --config "${config}" "${distill_opts[@]}" ${codec_options[${key}]} ${codec_args}
 }
 
 tokenize() {
-    local name=$1 exp=$2 codes=$3 set raw out n file
-    need 4 "${exp}/latest.pth"
+    local key=$1 exp=${codec_exp[$1]} set raw out n file
+    need_codec "${key}"
     for set in "${train_set}" "${valid_set}" "${test_set}"; do
-        raw=${dumpdir}/raw/${set} out=${codes}/${set} n=1
+        raw=${dumpdir}/raw/${set} out=${codes_dir[${key}]}/${set} n=1
         need 2 "${raw}/wav.scp"
         [ "${ngpu}" -gt 0 ] || n=$(jobs_for "${raw}/wav.scp")
-        made "${out}" "${exp}/latest.pth" "${raw}/wav.scp" "${n} jobs" && continue
-        submit "${name}: tokenize ${set}" "${n}" "${out}/logdir/tokenize.JOB.log" \
+        made "${out}" "$(codec_state "${key}")" "${raw}/wav.scp" "${n} jobs" && continue
+        submit "${key}: tokenize ${set}" "${n}" "${out}/logdir/tokenize.JOB.log" \
             "${python}" -m espnet_st.bin.tokenize --wav_scp "${raw}/wav.scp" --codec "${exp}" \
             --output_dir "${out}/logdir/JOB" --nj "${n}" --job JOB \
             --batch_size "${tokenize_batch_size}" --ngpu "${ngpu}"
@@ -45,15 +73,16 @@ tokenize() {
     done
 }
 
-# resynthesize NAME EXP CODES: waveforms from the first layer, and from all
+# resynthesize KEY: waveforms from the first layer, and from all
 resynthesize() {
-    local name=$1 exp=$2 codes=$3/${test_set} layers out
-    need 4 "${exp}/latest.pth"
+    local key=$1 exp=${codec_exp[$1]} codes=${codes_dir[$1]}/${test_set} all layers out
+    need_codec "${key}"
     need 5 "${codes}/.done"
-    for layers in 1 1-8; do
+    all=$(spans resynthesis "${codes}")
+    for layers in ${all}; do
         out=${exp}/decode_rvq${layers/-/_}/${test_set}
-        made "${out}" "${exp}/latest.pth" "${codes}/codes.scp" && continue
-        submit "${name}: decode RVQ-${layers/-/:}" 1 "${out}/decode.log" \
+        made "${out}" "$(codec_state "${key}")" "${codes}/codes.scp" && continue
+        submit "${key}: decode RVQ-${layers/-/:}" 1 "${out}/decode.log" \
             "${python}" -m espnet_st.bin.codec_inference --codec "${exp}" --layers "${layers}" \
             --codes_scp "${codes}/codes.scp" --wav_scp "${dumpdir}/raw/${test_set}/wav.scp" \
             --output_dir "${out}" --ngpu "${ngpu}"
@@ -61,27 +90,32 @@ resynthesize() {
     done
 }
 
-# convert: the semantic layer of a source with acoustic layers of a reference, or with
-# those that the NAR model writes after the reference
+# convert KEY: the semantic layer of a source with acoustic layers of a reference, or with
+# those that the NAR model of the system's LM writes after the reference
 convert() {
-    local pairs=${dumpdir}/raw/${test_set}/conversion codes=${dumpdir}/codes/${test_set} layers
-    for layers in 2 2-4 2-8; do
-        convert_by "RVQ-${layers/-/:}" "rvq${layers/-/_}" "${codec_exp}" --layers "${layers}"
+    local key=$1 codes=${codes_dir[$1]}/${test_set} all layers
+    [ "${conversion[${key}]}" = true ] || return 0
+    all=$(spans conversion "${codes}")
+    for layers in ${all}; do
+        convert_by "${key}" "RVQ-${layers/-/:}" "${codec_exp[${key}]}/decode_vc_rvq${layers/-/_}" \
+            --layers "${layers}"
     done
-    [ "${codec_only}" = false ] || return 0
-    need 6 "${uslm_exp}/latest.pth"
-    convert_by "the NAR model" nar "${uslm_exp}" --method nar --uslm "${uslm_exp}" \
-        --text "${codes}/text"
+    if [ -n "${all}" ] && [ -n "${lm_exp[${key}]}" ]; then
+        need_lm "${key}"
+        convert_by "${key}" "the NAR model" "${lm_exp[${key}]}/decode_vc_nar" \
+            --method nar --uslm "${lm_exp[${key}]}" --text "${codes}/text"
+    fi
 }
 
-# convert_by WHAT NAME EXP ARGS...: convert's pairs in one way, with the model of an experiment
+# convert_by KEY WHAT DIR ARGS...: convert's pairs in one way; with an LM if ARGS name one
 convert_by() {
-    local what=$1 exp=$3 out=$3/decode_vc_$2/${test_set}
+    local key=$1 what=$2 out=$3/${test_set} pairs=${dumpdir}/raw/${test_set}/conversion state=
     shift 3
-    made "${out}" "${exp}/latest.pth" "${codec_exp}/latest.pth" "${codes}/codes.scp" \
-        "${pairs}/utt2ref" && return
-    submit "conversion with ${what}" 1 "${out}/decode.log" \
-        "${python}" -m espnet_st.bin.voice_conversion --codec "${codec_exp}" \
+    [ "$1" != --method ] || state=$(lm_state "${key}")
+    made "${out}" "$(codec_state "${key}")" "${state}" "${codes}/codes.scp" "${pairs}/utt2ref" &&
+        return
+    submit "${key}: conversion with ${what}" 1 "${out}/decode.log" \
+        "${python}" -m espnet_st.bin.voice_conversion --codec "${codec_exp[${key}]}" \
         --codes_scp "${codes}/codes.scp" --utt2ref "${pairs}/utt2ref" "$@" \
         --output_dir "${out}" --ngpu "${ngpu}"
     touch "${out}/.done"

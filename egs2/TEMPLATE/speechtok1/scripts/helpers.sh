@@ -17,6 +17,19 @@ need() {
     done
 }
 
+# need_given KEY DIR: fail unless a model that this run does not train is there
+need_given() { [ -e "$2" ] || die "$2 is missing: ${systems} says that a model of $1 lies there"; }
+
+# model_state DIR CONFIG: an input for made: the last checkpoint of a model trained here, or
+# sizes and times of the files of one that was trained elsewhere (no CONFIG)
+model_state() {
+    if [ -n "$2" ]; then
+        printf '%s' "$1/latest.pth"
+    else
+        find "$1/" -maxdepth 1 -type f -printf '%f %s %T@\n' | LC_ALL=C sort
+    fi
+}
+
 # made DIR INPUT...: whether DIR was finished from these inputs, files or words. What DIR
 # holds from other inputs is removed; what it holds from these is left for a job to resume.
 made() {

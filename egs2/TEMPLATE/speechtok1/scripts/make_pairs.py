@@ -20,7 +20,7 @@ PROMPT_SECONDS = 3.0  # paper, section 4.4
 
 
 def pick(keys: list[str], max_utts: int) -> list[str]:
-    """At most `max_utts` of the keys, evenly spread; all of them for 0."""
+    """Choose at most `max_utts` of the keys, evenly spread; all of them for 0."""
     if not 0 < max_utts < len(keys):
         return keys
     return [keys[index * len(keys) // max_utts] for index in range(max_utts)]
@@ -32,7 +32,7 @@ def prompts(
     utt2spk: dict[str, str],
     seconds: dict[str, float],
 ) -> dict[str, str]:
-    """The prompt of each of `keys`, chosen from all utterances of `text`.
+    """Choose the prompt of each of `keys` from all utterances of `text`.
 
     An utterance whose speaker has no other sentence has none.
     """
@@ -53,7 +53,7 @@ def prompts(
 def references(
     keys: list[str], text: dict[str, str], utt2spk: dict[str, str]
 ) -> dict[str, str]:
-    """The reference of each of `keys`: another speaker, the speakers taken in turn."""
+    """Choose the reference of each of `keys`: another speaker, all in turn."""
     speakers = sorted(set(utt2spk.values()))
     chosen = {}
     for turn, key in enumerate(keys):
@@ -71,8 +71,13 @@ def references(
     return chosen
 
 
-def make_pairs(data_dir: Path, max_utts: int) -> None:
+def make_pairs(data_dir: Path, max_utts: int, sample_rate: int) -> None:
     """Write `zeroshot/` and `conversion/` into the data directory.
+
+    Args:
+        data_dir: As stage 2 writes it.
+        max_utts: At most so many utterances; 0 for all.
+        sample_rate: Hz of its files.
 
     Raises:
         ValueError: the directory's tables are at fault, or no pair can be made.
@@ -82,7 +87,7 @@ def make_pairs(data_dir: Path, max_utts: int) -> None:
         raise ValueError(f"{data_dir}/text: no such file; pairs differ in their words")
     wavs, text, utt2spk = tables["wav.scp"], tables["text"], tables["utt2spk"]
     samples = read_table(data_dir / "utt2num_samples")
-    seconds = {key: int(value) / 16000 for key, value in samples.items()}
+    seconds = {key: int(value) / sample_rate for key, value in samples.items()}
     keys = pick(sorted(text), max_utts)
     prompt = prompts(keys, text, utt2spk, seconds)
     reference = references(keys, text, utt2spk)
@@ -117,9 +122,10 @@ def main(cmd: list[str] | None = None) -> int:
     """Run the script; return its exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--max_utts", type=int, default=0, help="0: all of them")
+    parser.add_argument("--sample_rate", type=int, default=16000, help="Hz")
     parser.add_argument("data_dir", type=Path, help="e.g. dump/raw/test")
     args = parser.parse_args(cmd)
-    return exit_code(make_pairs, args.data_dir, args.max_utts)
+    return exit_code(make_pairs, args.data_dir, args.max_utts, args.sample_rate)
 
 
 if __name__ == "__main__":

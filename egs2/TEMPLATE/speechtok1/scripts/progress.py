@@ -29,7 +29,7 @@ ENDED = re.compile(r"^# Ended \(code (\d+)\)", re.MULTILINE)
 
 
 class Tail:
-    """The lines that are added to a file, from the moment this is made.
+    """Follow the lines that are added to a file from now on.
 
     Args:
         path: the file; it may not be there yet, and may be replaced by a new one.
@@ -57,7 +57,7 @@ class Tail:
 
 
 class TrainingBar:
-    """A bar over the epochs of an ESPnet training, fed with the lines of its log.
+    """Draw a bar over the epochs of an ESPnet training, from the lines of its log.
 
     Args:
         name: what stands before the bar.
@@ -122,7 +122,7 @@ def pace() -> dict[str, float]:
 
 
 class Show:
-    """What is on the screen while a command runs.
+    """Draw what is on the screen while a command runs.
 
     Args:
         name: what stands before the bar.
@@ -162,12 +162,12 @@ class Show:
 
 
 def job_logs(log: str, jobs: int) -> list[Path]:
-    """The logs of an array: JOB stands for 1 to `jobs`."""
+    """List the logs of an array: JOB stands for 1 to `jobs`."""
     return [Path(log.replace("JOB", str(job))) for job in range(1, jobs + 1)]
 
 
 def end_of(path: Path, count: int = 25) -> str:
-    """The last lines of a log."""
+    """Return the last lines of a log."""
     if not path.is_file():
         return f"(no log {path})\n"
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
@@ -175,7 +175,7 @@ def end_of(path: Path, count: int = 25) -> str:
 
 
 def failed_log(logs: list[Path]) -> Path:
-    """The first log that says that its job failed, else the first one unfinished."""
+    """Find the first log whose job failed, else the first one unfinished."""
     unfinished = logs[0]
     for log in reversed(logs):
         text = (
@@ -224,10 +224,10 @@ def watch(name: str, log: str, jobs: int, command: list[str]) -> int:
         show.close()
         if process.returncode:
             output.seek(0)
-            said = output.read().decode("utf-8", errors="replace").splitlines()
+            lines = output.read().decode("utf-8", errors="replace").splitlines()
             failed = failed_log(logs)
             # ESPnet's launcher repeats the log; without a log it says why.
-            message = end_of(failed) if failed.is_file() else "\n".join(said[-25:])
+            message = end_of(failed) if failed.is_file() else "\n".join(lines[-25:])
             sys.stderr.write(f"\n{message}\n{name} failed; its log is {failed}\n")
     return process.returncode
 

@@ -1,13 +1,16 @@
 #!/usr/bin/env bash
-# Sourced by speechtok.sh: what it does with the USLM on the codes of each codec. Uses its
-# options and helpers.sh.
-# shellcheck disable=SC2086,SC2154 # several words; options and names of speechtok.sh
+# Sourced by speechtok.sh: what it does with the language model (LM) on the codes of each
+# system. Uses its options, its arrays of systems, and helpers.sh.
+# shellcheck disable=SC2086,SC2154 # several words; options and arrays of speechtok.sh
 
-# lm_of CODEC_EXP: directory of the USLM on the codes of a codec; the baseline's is VALL-E
-lm_of() { printf '%s' "${uslm_exp}${1#"${codec_exp}"}"; }
+# need_lm KEY: fail unless the LM of a system is there
+need_lm() {
+    [ -n "${lm_config[$1]}" ] || need_given "$1" "${lm_exp[$1]}"
+    [ -z "${lm_config[$1]}" ] || need 6 "${lm_exp[$1]}/latest.pth"
+}
 
-# lm_name NAME: what the model on the codes of codec NAME is called
-lm_name() { if [ "$1" = codec ]; then printf USLM; else printf VALL-E; fi; }
+# lm_state KEY: what depends on the LM depends on this, see made
+lm_state() { model_state "${lm_exp[$1]}" "${lm_config[$1]}"; }
 
 # fit_lm NAME EXP ARGS...: with what train_lm found out
 fit_lm() {
@@ -17,23 +20,28 @@ fit_lm() {
         "${stats}" "text_shape.${token_type} speech_shape" "${data}" ${uslm_opts} "$@"
 }
 
+# train_lm KEY: unless there is none, or it was trained elsewhere
 train_lm() {
-    local name codec=$2 train=$3/${train_set} valid=$3/${valid_set} exp stats part n_q
+    local key=$1 exp=${lm_exp[$1]} config=${lm_config[$1]} codes=${codes_dir[$1]} part n_q
+    local name="${lm_label[$1]} ${key}" stats=${expdir}/uslm_stats_${key}
+    local train=${codes}/${train_set} valid=${codes}/${valid_set}
     local data="text,text,text codes.scp,speech,kaldi_ark"
-    name=$(lm_name "$1")
-    exp=$(lm_of "${codec}")
-    stats=${expdir}/uslm_stats${codec#"${codec_exp}"}
+    [ -n "${exp}" ] || return 0
+    if [ -z "${config}" ]; then
+        need_given "${key}" "${exp}"
+        return
+    fi
+    need 3 "${token_list}"
     need 5 "${train}/.done" "${valid}/.done"
     # The model's own decoding defaults; before training, to find what is wrong in them.
     "${python}" -m espnet_st.bin.decode_defaults --config "${decode_config}" --output_dir "${exp}"
-    n_q=$("${python}" -c "from espnet_st.codes import CodesReader
-codes = CodesReader('${valid}/codes.scp')
-print(len(codes[next(iter(codes))]))")
-    local uslm_opts="--config ${uslm_config} --token_list ${token_list} ${token_opts}
-        --odim ${n_q} --normalize none ${uslm_args}"
-    ! grep -q "^ *codebooks:" "${uslm_config}" ||
+    n_q=$(spans resynthesis "${train}")
+    n_q=${n_q##*[ -]}
+    local uslm_opts="--config ${config} --token_list ${token_list} ${token_opts}
+        --odim ${n_q} --normalize none ${lm_options[${key}]} ${uslm_args}"
+    ! grep -q "^ *codebooks:" "${config}" ||
         uslm_opts+=" --tts_conf codebooks=${train}/codebooks.npy"
-    if grep -q "^ *nar_prompt: *speaker" "${uslm_config}"; then
+    if grep -q "^ *nar_prompt: *speaker" "${config}"; then
         for part in "${train}" "${valid}"; do "${python}" scripts/make_prompts.py "${part}"; done
         data+=" prompt.scp,voice,kaldi_ark"
     fi
@@ -52,22 +60,23 @@ print(len(codes[next(iter(codes))]))")
         fit_lm "${name}" "${exp}"
     fi
     # Inference finds the codec of these codes by it.
-    printf 'codec: %s\n' "$(realpath --relative-to "${exp}" "${codec}")" >"${exp}/codec.yaml"
+    printf 'codec: %s\n' "$(realpath --relative-to "${exp}" "${codec_exp[${key}]}")" >"${exp}/codec.yaml"
 }
 
-# synthesize NAME EXP: speech of a text in the voice of a prompt, in a codec's codes
+# synthesize KEY: speech of a text in the voice of a prompt, in the system's codes
 synthesize() {
-    local codec=$2 pairs=${dumpdir}/raw/${test_set}/zeroshot lm out n=1 job
-    lm=$(lm_of "${codec}")
+    local key=$1 lm=${lm_exp[$1]} pairs=${dumpdir}/raw/${test_set}/zeroshot out n=1 job
+    [ -n "${lm}" ] || return 0
     out=${lm}/decode_zeroshot/${test_set}
-    need 6 "${lm}/latest.pth"
-    made "${out}" "${lm}/latest.pth" "${codec}/latest.pth" "${decode_config}" \
+    need_codec "${key}"
+    need_lm "${key}"
+    made "${out}" "$(lm_state "${key}")" "$(codec_state "${key}")" "${decode_config}" \
         "${lm}/decode.yaml" \
         "${pairs}/text" "${pairs}/prompt_wav.scp" && return
     [ "${ngpu}" -gt 0 ] || n=$(jobs_for "${pairs}/text")
     split "${n}" "${out}" "${pairs}/text" "${pairs}/prompt_wav.scp" "${pairs}/prompt_text"
-    submit "$(lm_name "$1"): zero-shot synthesis" "${n}" "${out}/decode.JOB.log" \
-        "${python}" -m espnet_st.bin.tts_inference --uslm "${lm}" --codec "${codec}" \
+    submit "${lm_label[${key}]} ${key}: zero-shot synthesis" "${n}" "${out}/decode.JOB.log" \
+        "${python}" -m espnet_st.bin.tts_inference --uslm "${lm}" --codec "${codec_exp[${key}]}" \
         --config "${decode_config}" --ngpu "${ngpu}" --output_dir "${out}/JOB" \
         --data_path_and_name_and_type "${out}/JOB/text,text,text" \
         --data_path_and_name_and_type "${out}/JOB/prompt_wav.scp,speech,sound" \

@@ -17,7 +17,7 @@ from espnet_st.data.kaldi import write_table
 
 
 def find_audio(corpus: Path, parts: list[str]) -> dict[str, Path]:
-    """The files of some parts by utterance.
+    """Find the files of some parts by utterance.
 
     Raises:
         ValueError: a part is not there or has no audio.
@@ -35,7 +35,7 @@ def find_audio(corpus: Path, parts: list[str]) -> dict[str, Path]:
 
 
 def read_words(audio: dict[str, Path]) -> dict[str, str]:
-    """The words of utterances; none if no chapter has a transcript.
+    """Read the words of utterances; none if no chapter has a transcript.
 
     Raises:
         ValueError: some utterances have words and others not.
@@ -56,7 +56,7 @@ def read_words(audio: dict[str, Path]) -> dict[str, str]:
 
 
 def speaker_of(utterance: str) -> str:
-    """The reader of `speaker-chapter-number`."""
+    """Return the reader of `speaker-chapter-number`."""
     return utterance.split("-")[0]
 
 

@@ -100,14 +100,14 @@ MIN_WORDS, MAX_WORDS = 5, 9
 
 
 def vocabulary() -> list[str]:
-    """Every word the grammar can say, upper case and sorted."""
+    """List every word the grammar can say, upper case and sorted."""
     words = {word for row in CLASSES.values() for word in row.split()}
     words |= {w for row in TEMPLATES for w in row.split() if w not in CLASSES}
     return sorted(word.upper() for word in words)
 
 
 def sentence(rng: random.Random) -> str:
-    """One sentence: a template with each slot filled, no content word twice."""
+    """Make a sentence: a template with each slot filled, no content word twice."""
     words: list[str] = []
     for slot in rng.choice(TEMPLATES).split():
         choices = CLASSES[slot].split() if slot in CLASSES else [slot]

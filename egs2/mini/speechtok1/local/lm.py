@@ -55,7 +55,7 @@ def write_bigram(sentences: Iterable[str], path: Path, discount: float = 0.5) ->
 
 
 def read_dictionary(path: Path) -> dict[str, list[list[str]]]:
-    """Pronunciations of a CMU dictionary: upper-case word to its phone rows."""
+    """Read a CMU dictionary: upper-case word to its pronunciations."""
     entries: dict[str, list[list[str]]] = {}
     for line in path.read_text(encoding="utf-8").splitlines():
         head, *phones = line.split()

@@ -34,24 +34,24 @@ LM_SENTENCES = 6000
 
 @dataclass(frozen=True)
 class Job:
-    """Some utterances of one voice, made by one process and resumed as a whole."""
+    """Describe utterances of one voice, made by one process and resumed as a whole."""
 
     voice: Voice
     utterances: tuple[tuple[str, str], ...]
     folder: Path
 
     def key(self) -> str:
-        """A digest of everything the result depends on."""
+        """Hash everything the result depends on."""
         content = [VERSION, asdict(self.voice), self.utterances]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
     def record(self) -> Path:
-        """Where the result is remembered, written after the wavs."""
+        """Return the file that records the result; it is written after the wavs."""
         return self.folder / f"{self.utterances[0][0]}.json"
 
 
 def plan(seed: int, smoke: bool) -> dict[str, list[tuple[Voice, str, str]]]:
-    """Who says what: per set, rows of voice, utterance id and sentence.
+    """Plan who says what: per set, voice, utterance id and sentence.
 
     No sentence occurs twice in the corpus. Voices of `test` are not in `train`;
     those of `dev` are.
@@ -90,7 +90,7 @@ def synthesize(job: Job) -> int:
 
 
 def is_done(job: Job) -> bool:
-    """Whether the job's record matches it and every wav is there."""
+    """Check whether the job's record matches it and every wav is there."""
     if not job.record().is_file():
         return False
     if json.loads(job.record().read_text())["key"] != job.key():
@@ -164,7 +164,7 @@ def write_recogniser(train: list[str], taken: set[str], seed: int, out: Path) ->
 
 
 def main() -> None:
-    """Command line of `data.sh`."""
+    """Run the script with the options of `data.sh`."""
     parser = argparse.ArgumentParser(description="Make the corpus mini.")
     parser.add_argument("--output_dir", type=Path, default=Path("data"))
     parser.add_argument("--seed", type=int, default=0)

@@ -49,7 +49,7 @@ _ESPEAK = {
 
 
 def common_phones(phone: str, backend: str) -> tuple[str, ...]:
-    """The ARPAbet phones, none to two, that a synthesizer's phone name stands for.
+    """Return the ARPAbet phones, none to two, that a synthesizer's name stands for.
 
     Raises:
         ValueError: on a name that the backend's table does not hold.
@@ -67,7 +67,7 @@ def common_phones(phone: str, backend: str) -> tuple[str, ...]:
 
 
 def common_segments(segments: list[Segment], backend: str) -> list[Segment]:
-    """Rename a row of segments; neighbouring silences and empty names are joined."""
+    """Rename segments; neighbouring silences and empty names are joined."""
     renamed: list[Segment] = []
     for start, end, phone in segments:
         names = common_phones(phone, backend)

@@ -92,7 +92,7 @@ def _run(command: list[str], package: str) -> str:
 
 
 def _flite(voice: Voice, texts: Sequence[str]) -> list[Spoken]:
-    """One process per sentence; `-psdur` prints `phone:end` for every segment."""
+    """Speak by one process per sentence; `-psdur` prints `phone:end` pairs."""
     stretch = voice.playback / voice.tempo
     command = ["flite", "-voice", voice.base, "-psdur"]
     command += ["--setf", f"duration_stretch={stretch:.4f}"]
@@ -111,7 +111,7 @@ def _flite(voice: Voice, texts: Sequence[str]) -> list[Spoken]:
 
 
 def _festival(voice: Voice, texts: Sequence[str]) -> list[Spoken]:
-    """One process for all sentences; `utt.save.segs` writes `end colour phone`."""
+    """Speak by one process for all; `utt.save.segs` writes `end colour phone`."""
     rate_option = f'(list (list "-r" {voice.tempo / voice.playback:.4f}))'
     spoken = []
     with tempfile.TemporaryDirectory() as folder:
@@ -175,7 +175,7 @@ _CALLBACK = ctypes.CFUNCTYPE(
 
 @functools.cache
 def _espeak_library() -> tuple[ctypes.CDLL, int]:
-    """The library, initialised once per process with phoneme events, and its rate."""
+    """Load the library once per process, with phoneme events; give its rate, too."""
     try:
         library = ctypes.CDLL("libespeak-ng.so.1")
     except OSError as error:
@@ -189,7 +189,7 @@ def _espeak_library() -> tuple[ctypes.CDLL, int]:
 
 
 def _espeak(voice: Voice, texts: Sequence[str]) -> list[Spoken]:
-    """In process through the library, whose phoneme events carry sample positions."""
+    """Speak through the library, whose phoneme events carry sample positions."""
     library, rate = _espeak_library()
     if library.espeak_SetVoiceByName(voice.base.encode()) != 0:
         raise ValueError(f"voice {voice.name}: espeak-ng has no voice {voice.base!r}")

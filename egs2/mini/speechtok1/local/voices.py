@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Voice:
-    """One speaker of the corpus.
+    """Describe one speaker of the corpus.
 
     Attributes:
         name: speaker id, also the beginning of its utterance ids.

@@ -1,7 +1,7 @@
 """The utterances a small teacher is trained on: signals and phones, in batches.
 
-Reads a Kaldi-style data directory. The model and its training are in
-`teacher_training.py`.
+Reads a Kaldi-style data directory. The model is in `model.py`, its training in
+`training.py`.
 """
 
 from __future__ import annotations
@@ -15,9 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from espnet_st.codec.teacher.backbones import SAMPLE_RATE
-from espnet_st.codec.teacher.teacher import HOP_LENGTH, normalize_waveform
-from espnet_st.data.audio import read_audio
+from espnet_st.codec.teacher.teacher import normalize_waveform
+from espnet_st.data.audio import prepare_audio, read_audio
 from espnet_st.data.kaldi import read_ctm, read_table
 
 PHONES = tuple(
@@ -30,12 +29,12 @@ UNKNOWN = -100
 
 
 @dataclass(frozen=True)
-class LabelledUtterance:
+class Utterance:
     """One utterance.
 
     Attributes:
         name: Its key.
-        wav: (N,) int16 at 16 kHz.
+        wav: (N,) int16 at the teacher's rate.
         phones: (S,) int64, 1 + index in the inventory; 0 is CTC's blank.
         ends: (P,) end of each timed phone in seconds, silences included, the first
             beginning at 0; empty if its times are not known.
@@ -58,8 +57,9 @@ class Batch:
         wav_lengths: (B,) samples.
         phones: (B, S) int64, zeros behind.
         phone_lengths: (B,) phones.
-        frames: (B, T) int64, the phone at the centre of each frame of 320 samples,
-            0 in silence, `UNKNOWN` in the padding and where no times are known.
+        frames: (B, T) int64, the phone at the centre of each frame, 0 in silence,
+            `UNKNOWN` in the padding and where no times are known.
+        frame_lengths: (B,) frames.
     """
 
     wav: Tensor
@@ -67,61 +67,90 @@ class Batch:
     phones: Tensor
     phone_lengths: Tensor
     frames: Tensor
+    frame_lengths: Tensor
 
 
-def read_signal(name: str, path: str) -> np.ndarray:
-    """A recording (N,) int16.
+@dataclass(frozen=True)
+class FrameGrid:
+    """Where a teacher's frames lie.
+
+    Attributes:
+        sample_rate: Hz of its waveforms.
+        hop_length: Samples per frame.
+    """
+
+    sample_rate: int
+    hop_length: int
+
+    def count(self, n_samples: int) -> int:
+        """Count the frames of `n_samples` samples, the last maybe cut short."""
+        return -(-n_samples // self.hop_length)
+
+
+def read_signal(name: str, source: str, sample_rate: int) -> np.ndarray:
+    """Read a recording (N,) int16 at a rate.
 
     Raises:
-        ValueError: If it cannot be read, is not 16 kHz mono, empty or silent.
+        ValueError: If it cannot be read, is empty or silent.
     """
     try:
-        samples, rate = read_audio(path)
+        wav = prepare_audio(*read_audio(source), sample_rate)
     except ValueError as error:
         raise ValueError(f"utterance {name}: {error}") from error
-    wav = np.clip(np.rint(samples * 32768), -32768, 32767).astype(np.int16)
-    if rate != SAMPLE_RATE or wav.ndim != 1:
-        raise ValueError(
-            f"utterance {name}: {path} has {rate} Hz and shape {wav.shape}; expected "
-            f"{SAMPLE_RATE} Hz, mono: stage 2 makes it so"
-        )
-    if not wav.any():
-        raise ValueError(f"utterance {name}: {path} is empty or silent: remove it")
-    return wav
+    samples = (wav.numpy() * 32768).round().clip(-32768, 32767).astype(np.int16)
+    if not samples.any():
+        raise ValueError(f"utterance {name}: {source} is silent: remove it")
+    return samples
 
 
-def read_times(path: Path, number: Mapping[str, int]) -> dict[str, list[list[float]]]:
-    """Read rows `[end, phone number]` of a `phones.ctm`, by utterance; {} without it.
+def read_times(
+    path: Path, number: Mapping[str, int]
+) -> dict[str, list[tuple[float, int]]]:
+    """Read ends and numbers of phones from a `phones.ctm`, by utterance.
+
+    Returns:
+        Nothing if there is no such file.
 
     Raises:
-        ValueError: On a line that is not `utt 1 start duration PHONE`, or a phone
-            outside of `number`.
+        ValueError: On a bad line or an unknown phone.
     """
     if not path.is_file():
         return {}
-    alignments = read_ctm(path)
-    unknown = {p.phone for row in alignments.values() for p in row} - number.keys()
-    if unknown:
-        raise ValueError(f"{path}: unknown phones {sorted(unknown)}")
-    return {
-        name: [[p.start + p.duration, float(number[p.phone])] for p in row]
-        for name, row in alignments.items()
-    }
+    times: dict[str, list[tuple[float, int]]] = {}
+    for name, segments in read_ctm(path).items():
+        unknown = sorted({segment.phone for segment in segments} - number.keys())
+        if unknown:
+            raise ValueError(f"{path}: utterance {name} has unknown phones {unknown}")
+        times[name] = [
+            (segment.start + segment.duration, number[segment.phone])
+            for segment in segments
+        ]
+    return times
 
 
 def read_utterances(
-    directory: Path, inventory: Sequence[str] = PHONES
-) -> list[LabelledUtterance]:
-    """All utterances of a data directory with `wav.scp`, `phones`, maybe `phones.ctm`.
+    directory: Path, sample_rate: int, inventory: Sequence[str] = PHONES
+) -> list[Utterance]:
+    """Read a data directory with `wav.scp`, `phones`, maybe `phones.ctm`.
+
+    Args:
+        directory: Of the data.
+        sample_rate: Hz of the teacher; other recordings are resampled.
+        inventory: Phones, by number from 1.
 
     Raises:
         ValueError: On a missing file, keys that differ, a bad recording or a phone
             outside the inventory; the message names the utterance.
     """
-    paths = read_table(directory / "wav.scp")
+    for needed in ("wav.scp", "phones"):
+        if not (directory / needed).is_file():
+            raise ValueError(
+                f"{directory / needed} is missing: run the stages before (1 and 2)"
+            )
+    sources = read_table(directory / "wav.scp")
     phones = read_table(directory / "phones")
-    if paths.keys() != phones.keys():
-        differing = sorted(paths.keys() ^ phones.keys())
+    if sources.keys() != phones.keys():
+        differing = sorted(sources.keys() ^ phones.keys())
         raise ValueError(
             f"{directory}: wav.scp and phones differ in {len(differing)} keys, "
             f"{differing[0]!r} for one: every utterance needs both"
@@ -129,38 +158,41 @@ def read_utterances(
     number = {phone: i for i, phone in enumerate(inventory, BLANK + 1)}
     times = read_times(directory / "phones.ctm", {**number, SILENCE: BLANK})
     utterances = []
-    for name, path in paths.items():
+    for name, source in sources.items():
         row = phones[name].split()
         unknown = sorted(set(row) - number.keys())
         if unknown:
             raise ValueError(f"utterance {name}: unknown phones {unknown}")
-        timed = torch.tensor(times.get(name, [])).reshape(-1, 2)
+        ends = [end for end, _ in times.get(name, [])]
+        timed = [phone for _, phone in times.get(name, [])]
         utterances.append(
-            LabelledUtterance(
+            Utterance(
                 name=name,
-                wav=read_signal(name, path),
+                wav=read_signal(name, source, sample_rate),
                 phones=torch.tensor([number[phone] for phone in row]),
-                ends=timed[:, 0].contiguous(),
-                timed=timed[:, 1].long(),
+                ends=torch.tensor(ends, dtype=torch.float32),
+                timed=torch.tensor(timed, dtype=torch.int64),
             )
         )
     return utterances
 
 
 def frame_phones(
-    utterance: LabelledUtterance, n_frames: int, playback: float
+    utterance: Utterance, n_frames: int, grid: FrameGrid, playback: float
 ) -> Tensor:
-    """The phone at the centre of each frame (T,), `UNKNOWN` beyond the last."""
+    """Find the phone at the centre of each frame (T,), `UNKNOWN` beyond the last."""
     if len(utterance.ends) == 0:
         return torch.full((n_frames,), UNKNOWN)
-    frame = HOP_LENGTH / SAMPLE_RATE * playback
+    frame = grid.hop_length / grid.sample_rate * playback
     centres = (torch.arange(n_frames) + 0.5) * frame
     index = torch.searchsorted(utterance.ends, centres, right=True)
     phones = torch.cat([utterance.timed, torch.tensor([UNKNOWN])])
     return phones[index]
 
 
-def collate(utterances: Sequence[LabelledUtterance], playback: float = 1.0) -> Batch:
+def collate(
+    utterances: Sequence[Utterance], grid: FrameGrid, playback: float = 1.0
+) -> Batch:
     """Normalize, play faster by `playback` (pitch and formants follow), pad."""
     wavs, frames = [], []
     for utterance in utterances:
@@ -171,8 +203,8 @@ def collate(utterances: Sequence[LabelledUtterance], playback: float = 1.0) -> B
                 wav.view(1, 1, -1), size=size, mode="linear", align_corners=False
             ).view(-1)
         wavs.append(normalize_waveform(wav))
-        n_frames = -(-len(wav) // HOP_LENGTH)
-        frames.append(frame_phones(utterance, n_frames, playback))
+        n_frames = grid.count(len(wav))
+        frames.append(frame_phones(utterance, n_frames, grid, playback))
     pad = torch.nn.utils.rnn.pad_sequence
     phones = [utterance.phones for utterance in utterances]
     return Batch(
@@ -181,13 +213,14 @@ def collate(utterances: Sequence[LabelledUtterance], playback: float = 1.0) -> B
         phones=pad(phones, batch_first=True, padding_value=BLANK),
         phone_lengths=torch.tensor([len(row) for row in phones]),
         frames=pad(frames, batch_first=True, padding_value=UNKNOWN),
+        frame_lengths=torch.tensor([len(row) for row in frames]),
     )
 
 
 def epoch_batches(
-    utterances: Sequence[LabelledUtterance], batch_size: int, seed: int
-) -> list[list[LabelledUtterance]]:
-    """Batches of similar length in random order, a pure function of the seed.
+    utterances: Sequence[Utterance], batch_size: int, seed: int
+) -> list[list[Utterance]]:
+    """Make batches of similar length in random order, a pure function of the seed.
 
     The utterances are shuffled, sorted by length within pools of 16 batches, cut, and
     the batches shuffled. The last, smaller batch is kept.

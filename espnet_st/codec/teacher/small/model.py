@@ -1,6 +1,6 @@
 """A small teacher as it is trained: configuration, phone recogniser, what is saved.
 
-The loop is in `teacher_training.py`; using a teacher in `teachers.py`.
+The loop is in `training.py`; using a teacher in `codec/teacher/teacher.py`.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from espnet_st.codec.teacher.backbones import SAMPLE_RATE
-from espnet_st.codec.teacher.small.data import BLANK, UNKNOWN, Batch
-from espnet_st.codec.teacher.teacher import HOP_LENGTH, align_to_codec, receptive_field
+from espnet_st.codec.teacher.small.data import BLANK, UNKNOWN, Batch, FrameGrid
+from espnet_st.codec.teacher.teacher import align_to_codec, receptive_field
+from espnet_st.config import check_keys
 
 README = """\
 A small semantic teacher, in the format of transformers' HubertModel.
@@ -41,6 +41,7 @@ class TeacherConfig:
 
     Attributes:
         model: Arguments of `HubertConfig` that differ from its defaults.
+        sample_rate: Hz at which it works; other recordings are resampled.
         seed: Of weights, order and augmentation.
         max_steps: Updates.
         batch_size: Utterances per update.
@@ -55,6 +56,7 @@ class TeacherConfig:
     """
 
     model: Mapping[str, Any] = field(default_factory=dict)
+    sample_rate: int = 16000
     seed: int = 0
     max_steps: int = 900
     batch_size: int = 12
@@ -72,10 +74,7 @@ class TeacherConfig:
         Raises:
             ValueError: On an unknown key or a number that is not positive.
         """
-        known = [entry.name for entry in fields(cls)]
-        unknown = sorted(set(values) - set(known))
-        if unknown:
-            raise ValueError(f"unknown keys {unknown}; known are {', '.join(known)}")
+        check_keys("the teacher's configuration", values, [f.name for f in fields(cls)])
         config = cls(**values)
         for name in ("max_steps", "batch_size", "lr", "grad_clip", "valid_interval"):
             if getattr(config, name) <= 0:
@@ -99,18 +98,21 @@ class PhoneRecognizer(nn.Module):
         self.encoder = HubertModel(HubertConfig(**config.model))
         sizes = self.encoder.config
         self.field = receptive_field(sizes.conv_kernel, sizes.conv_stride)
+        self.grid = FrameGrid(config.sample_rate, math.prod(sizes.conv_stride))
         self.head = nn.Linear(sizes.hidden_size, n_phones + 1)
         if config.filterbank:
             first = self.encoder.feature_extractor.conv_layers[0].conv
-            first.weight.data.copy_(filterbank(*first.weight.shape[::2]).unsqueeze(1))
+            filters = filterbank(*first.weight.shape[::2], config.sample_rate)
+            first.weight.data.copy_(filters.unsqueeze(1))
 
     def forward(self, wav: Tensor) -> Tensor:
-        """The last hidden states (B, T, D) of waveforms (B, N)."""
-        wav = align_to_codec(wav.to(self.head.weight.device), self.field)
+        """Compute the last hidden states (B, T, D) of waveforms (B, N)."""
+        wav = wav.to(self.head.weight.device)
+        wav = align_to_codec(wav, self.field, self.grid.hop_length)
         return self.encoder(wav).last_hidden_state
 
     def loss(self, states: Tensor, batch: Batch) -> Tensor:
-        """Cross-entropy of the frames whose phone is known; CTC where none is.
+        """Compute cross-entropy of frames whose phone is known; CTC where none is.
 
         Both are averaged, and weighted by the utterances they speak for.
         """
@@ -126,7 +128,7 @@ class PhoneRecognizer(nn.Module):
             part = nn.functional.ctc_loss(
                 logits[~timed].log_softmax(dim=-1).transpose(0, 1),  # (T, B, phones)
                 batch.phones.to(states.device)[~timed],
-                frame_lengths(batch)[~timed.cpu()],
+                batch.frame_lengths[~timed.cpu()],
                 batch.phone_lengths[~timed.cpu()],
                 blank=BLANK,
                 zero_infinity=True,
@@ -135,17 +137,17 @@ class PhoneRecognizer(nn.Module):
         return loss
 
     def decode(self, states: Tensor, batch: Batch) -> list[list[int]]:
-        """The phones of the best path, repetitions, blanks and silences removed."""
+        """Read the phones off the best path, without repetitions and silences."""
         rows = []
         paths = self.head(states).argmax(dim=-1)
-        for best, length in zip(paths, frame_lengths(batch), strict=True):
+        for best, length in zip(paths, batch.frame_lengths, strict=True):
             path = torch.unique_consecutive(best[:length]).tolist()
             rows.append([phone for phone in path if phone != BLANK])
         return rows
 
 
-def filterbank(n_filters: int, size: int) -> Tensor:
-    """Windowed cosines (n_filters, size) at frequencies spaced as ears hear them.
+def filterbank(n_filters: int, size: int, sample_rate: int) -> Tensor:
+    """Make windowed cosines (n_filters, size), evenly spaced on the mel scale.
 
     Each frequency has four phases, of which a rectifier and the next convolution can
     make a magnitude. Waveform filters learnt from noise take far longer to train.
@@ -153,6 +155,7 @@ def filterbank(n_filters: int, size: int) -> Tensor:
     Args:
         n_filters: A multiple of 4.
         size: Length in samples.
+        sample_rate: Hz.
 
     Raises:
         ValueError: If `n_filters` is not a multiple of 4.
@@ -162,23 +165,21 @@ def filterbank(n_filters: int, size: int) -> Tensor:
             f"the first convolution has {n_filters} channels; a filterbank needs a "
             "multiple of 4"
         )
-    low, high = (math.log1p(hertz / 700) for hertz in (60, 7600))
+    low, high = (math.log1p(hertz / 700) for hertz in (60, 0.475 * sample_rate))
     hertz = 700 * torch.linspace(low, high, n_filters // 4).expm1()
-    times = (torch.arange(size) - (size - 1) / 2) / SAMPLE_RATE
+    times = (torch.arange(size) - (size - 1) / 2) / sample_rate
     phases = torch.arange(4) * math.pi / 2
     window = torch.hann_window(size, periodic=False)
     waves = torch.cos(2 * math.pi * hertz[:, None, None] * times + phases[:, None])
     return (waves * window).flatten(0, 1) / window.square().sum().sqrt()
 
 
-def frame_lengths(batch: Batch) -> Tensor:
-    """Frames of each utterance (B,)."""
-    return -(-batch.wav_lengths // HOP_LENGTH)
-
-
-def save_teacher(encoder: nn.Module, output_dir: Path) -> None:
-    """Save a `HubertModel` with the feature extractor that says `do_normalize`."""
+def save_teacher(
+    encoder: nn.Module, output_dir: Path, sample_rate: int = 16000
+) -> None:
+    """Save a `HubertModel` with a feature extractor, which holds `do_normalize`."""
     from transformers import Wav2Vec2FeatureExtractor
 
     encoder.save_pretrained(output_dir)
-    Wav2Vec2FeatureExtractor(do_normalize=True).save_pretrained(output_dir)
+    extractor = Wav2Vec2FeatureExtractor(sampling_rate=sample_rate, do_normalize=True)
+    extractor.save_pretrained(output_dir)

@@ -2,7 +2,7 @@
 
 No self-supervision is in it: at the size a laptop can train, a phoneme recogniser's
 hidden states tell phones better than HuBERT's own objective does. Reading the data is
-in `teacher_data.py`, the model in `teacher_model.py`; using a teacher in `teachers.py`.
+in `data.py`, the model in `model.py`; using a teacher in `codec/teacher/teacher.py`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from espnet_st.codec.teacher.small.data import (
     PHONES,
-    LabelledUtterance,
+    Utterance,
     collate,
     epoch_batches,
     read_utterances,
@@ -59,7 +59,10 @@ def train_teacher(
     Raises:
         ValueError: On bad data, or a checkpoint of another configuration.
     """
-    train, valid = read_utterances(train_dir), read_utterances(valid_dir)
+    train, valid = (
+        read_utterances(directory, config.sample_rate)
+        for directory in (train_dir, valid_dir)
+    )
     output_dir.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(config.seed)
     device = "cuda" if ngpu > 0 else "cpu"
@@ -69,7 +72,7 @@ def train_teacher(
     run = _Run(model, config, output_dir / "checkpoint.pt")
     run.resume()
     run.train(train, valid)
-    save_teacher(model.encoder.cpu(), output_dir)
+    save_teacher(model.encoder.cpu(), output_dir, config.sample_rate)
     (output_dir / "curve.json").write_text(json.dumps(run.curve, indent=1) + "\n")
     plot_curve(run.curve, output_dir / "curve.png")
     text = README.format(
@@ -131,9 +134,7 @@ class _Run:
         torch.save(state, partial)
         os.replace(partial, self.checkpoint)
 
-    def train(
-        self, train: Sequence[LabelledUtterance], valid: Sequence[LabelledUtterance]
-    ) -> None:
+    def train(self, train: Sequence[Utterance], valid: Sequence[Utterance]) -> None:
         """Take the steps that are left.
 
         Each is a function of the seed and its number, so that a resumed run equals an
@@ -161,13 +162,14 @@ class _Run:
                     if last:
                         return
 
-    def update(self, utterances: Sequence[LabelledUtterance]) -> float:
-        """One step; returns its loss."""
+    def update(self, utterances: Sequence[Utterance]) -> float:
+        """Take one step, and give its loss."""
         config = self.config
         number = 1_000_003 * config.seed + self.step
         torch.manual_seed(number)
         drawn = random.Random(number).uniform(-1.0, 1.0)
-        batch = collate(utterances, playback=1.0 + config.playback_range * drawn)
+        playback = 1.0 + config.playback_range * drawn
+        batch = collate(utterances, self.model.grid, playback)
         for group in self.optimizer.param_groups:
             group["lr"] = config.lr * schedule(self.step, config)
         self.model.train()
@@ -181,12 +183,12 @@ class _Run:
         return loss.item()
 
     @torch.no_grad()
-    def validate(self, valid: Sequence[LabelledUtterance], train_loss: float) -> None:
+    def validate(self, valid: Sequence[Utterance], train_loss: float) -> None:
         """Add a row to the curve."""
         self.model.eval()
         losses, errors, phones = [], 0, 0
         for utterances in epoch_batches(valid, self.config.batch_size, 0):
-            batch = collate(utterances)
+            batch = collate(utterances, self.model.grid)
             states = self.model(batch.wav)
             loss = self.model.loss(states, batch)
             losses.append(loss.item() * len(utterances))
@@ -206,14 +208,14 @@ class _Run:
 
 
 def schedule(step: int, config: TeacherConfig) -> float:
-    """Factor on the learning rate: linear up, then linear down to zero."""
+    """Compute the factor on the learning rate: linear up, then down to zero."""
     up = (step + 1) / max(config.warmup_steps, 1)
     down = (config.max_steps - step) / max(config.max_steps - config.warmup_steps, 1)
     return min(up, down, 1.0)
 
 
 def edit_distance(first: Sequence[int], second: Sequence[int]) -> int:
-    """Levenshtein's distance between two rows."""
+    """Compute Levenshtein's distance between two rows."""
     row = list(range(len(second) + 1))
     for i, a in enumerate(first, 1):
         previous, row[0] = row[0], i

@@ -1,0 +1,34 @@
+"""PESQ: perceptual evaluation of speech quality, by the package pesq."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from espnet_st.slmtokbench.scorers.base import NotScored, register
+from espnet_st.slmtokbench.scorers.quality import QualityScorer
+
+
+@register
+class Pesq(QualityScorer):
+    """Score wide-band PESQ (P.862.2), 1.04 to 4.64."""
+
+    name = "pesq"
+    title = "PESQ ↑"
+    measures = "quality against the original, wide band"
+
+    def __init__(self, settings: Mapping[str, Any]):
+        try:
+            import pesq
+        except ImportError as error:
+            raise NotScored(f"pesq is not installed ({error})") from error
+        self.module = pesq
+
+    def compare(self, original: np.ndarray, degraded: np.ndarray) -> float:
+        """Score two signals."""
+        try:
+            return float(self.module.pesq(self.sample_rate, original, degraded, "wb"))
+        except self.module.PesqError as error:
+            raise ValueError(f"PESQ: {error}") from error

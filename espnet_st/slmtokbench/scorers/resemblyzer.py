@@ -1,0 +1,40 @@
+"""Resemblyzer's GE2E encoder of voices; the package carries its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from espnet_st.slmtokbench.scorers.base import NotScored, register
+from espnet_st.slmtokbench.scorers.speaker import SpeakerEncoder
+
+
+@register
+class ResemblyzerEncoder(SpeakerEncoder):
+    """Embed voices in 256 values.
+
+    Raises:
+        NotScored: The package is missing.
+    """
+
+    name = "resemblyzer"
+    measures = "voice"
+
+    def __init__(self, settings: Mapping[str, Any]):
+        try:
+            from resemblyzer import VoiceEncoder, preprocess_wav
+        except ImportError as error:
+            raise NotScored(f"resemblyzer is not installed ({error})") from error
+        self.encoder = VoiceEncoder("cpu", verbose=False)
+        self.preprocess = preprocess_wav
+
+    def embed(self, wav: np.ndarray) -> np.ndarray:
+        """Embed a voice (N,) at 16 kHz."""
+        if not np.any(wav):
+            raise ValueError("silent")
+        voiced = self.preprocess(wav, source_sr=self.sample_rate)
+        if len(voiced) == 0:
+            raise ValueError("no voice was detected")
+        return self.encoder.embed_utterance(voiced)
