@@ -2,33 +2,80 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
 from argparse import Namespace
+from collections.abc import Sequence
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
 from multiprocessing.reduction import ForkingPickler
+from types import ModuleType
 from typing import Any
 
 from espnet_st.lazy import import_lazily
 
+FRONTEND = ("frontend_choices", "speechtokenizer", "frontend.asr:ASRFrontend")
+FEATURES = ("feats_extractor_choices", "speechtokenizer", "frontend.tts:TTSFeatures")
+
+ADDED: dict[str, list[tuple[str, str, str]]] = {
+    "espnet2.tasks.gan_codec": [
+        ("codec_choices", "speechtokenizer", "codec.speechtokenizer:SpeechTokenizer")
+    ],
+    "espnet2.tasks.tts": [("tts_choices", "uslm", "uslm.uslm:USLM"), FEATURES],
+    **{
+        f"espnet2.tasks.{name}": [FRONTEND]
+        for name in ("asr", "asr_transducer", "s2t", "s2t_ctc", "slu", "st")
+    },
+}
+"""What ESPnet's modules get: an attribute, a name among its choices, and a class."""
+
 
 def register() -> None:
-    """Make `codec: speechtokenizer` and `tts: uslm` known to ESPnet.
+    """Make this plugin's classes known to ESPnet's tasks.
 
-    A second call changes nothing. The first one imports ESPnet's task modules, which
-    is slow: training needs it, encoding and decoding do not.
-
-    The processes that this one spawns know them as well: of several GPUs each has its
-    own.
+    A task that is imported already gets them at once, another one as soon as it is. A
+    second call changes nothing. The processes that this one spawns know them as well:
+    of several GPUs each has its own.
     """
     import_lazily("g2p_en")
-    from espnet2.tasks.gan_codec import codec_choices
-    from espnet2.tasks.tts import tts_choices
-
-    from espnet_st.codec.speechtokenizer import SpeechTokenizer
-    from espnet_st.uslm.uslm import USLM
-
-    codec_choices.classes["speechtokenizer"] = SpeechTokenizer
-    tts_choices.classes["uslm"] = USLM
+    for name in ADDED:
+        if name in sys.modules:
+            _add_classes(sys.modules[name])
+    if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _Finder())
     # A spawned process imports afresh. ESPnet hands it the parsed options.
     ForkingPickler.register(Namespace, _reduce_options)
+
+
+class _Finder(MetaPathFinder):
+    """Find ESPnet's tasks as Python does, and add classes once they are executed."""
+
+    def find_spec(
+        self,
+        fullname: str,
+        path: Sequence[str] | None = None,
+        target: ModuleType | None = None,
+    ) -> ModuleSpec | None:
+        """Find a task's module; leave all others to Python."""
+        if fullname not in ADDED:
+            return None
+        spec = PathFinder.find_spec(fullname, path, target)
+        if spec is not None and spec.loader is not None:
+            execute = spec.loader.exec_module
+
+            def execute_and_add(module: ModuleType) -> None:
+                execute(module)
+                _add_classes(module)
+
+            spec.loader.exec_module = execute_and_add  # type: ignore[method-assign]
+        return spec
+
+
+def _add_classes(module: ModuleType) -> None:
+    for choices, name, target in ADDED[module.__name__]:
+        room, _, attribute = target.partition(":")
+        added = getattr(importlib.import_module(f"espnet_st.{room}"), attribute)
+        getattr(module, choices).classes[name] = added
 
 
 def _reduce_options(options: Namespace) -> tuple[Any, ...]:

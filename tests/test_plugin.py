@@ -93,3 +93,19 @@ def test_register_adds_the_classes_once():
     assert before == (codec_choices.classes, tts_choices.classes)
     assert codec_choices.get_class("speechtokenizer") is SpeechTokenizer
     assert tts_choices.get_class("uslm") is USLM
+
+
+@pytest.mark.parametrize("task", ["asr", "tts"])
+def test_a_task_that_is_imported_later_gets_the_classes(task):
+    code = (
+        "import sys\n"
+        "from espnet_st.registry import register\n"
+        "register()\n"
+        "assert not any(name.startswith('espnet2.tasks') for name in sys.modules)\n"
+        f"from espnet2.tasks import {task}\n"
+        f"for attribute, name, target in register.__globals__['ADDED']"
+        f"['espnet2.tasks.{task}']:\n"
+        f"    found = getattr({task}, attribute).get_class(name)\n"
+        "    assert found.__name__ == target.split(':')[1]\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)

@@ -36,7 +36,7 @@ def parse_layers(text: str | int, n_q: int) -> range:
     return range(first - 1, last)
 
 
-class SpeechTokenizerFrontend(AbsFrontend):
+class ASRFrontend(AbsFrontend):
     """Turn waveforms to a frozen codec's tokens, and tokens to vectors.
 
     The codec is neither among the parameters nor in checkpoints: `codec` names it, and

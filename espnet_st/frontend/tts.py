@@ -13,7 +13,7 @@ from torch.nn.utils.rnn import pad_sequence
 from espnet_st.inference.audio_coding import AudioCoding
 
 
-class SpeechTokenizerFeatures(AbsFeatsExtract):
+class TTSFeatures(AbsFeatsExtract):
     """Encode waveforms with a frozen codec.
 
     With it `tts: uslm` trains on waveforms in place of codes. Each utterance gets the

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from espnet_st.frontend.asr import SpeechTokenizerFrontend, parse_layers
+from espnet_st.frontend.asr import ASRFrontend, parse_layers
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def batch(waves, extra=0):
     ],
 )
 def test_features_do_not_depend_on_the_batch(exp, waves, layers, options):
-    frontend = SpeechTokenizerFrontend(exp, layers, **options)
+    frontend = ASRFrontend(exp, layers, **options)
     together, lengths = frontend(*batch(waves, extra=777))
     assert together.shape == (4, lengths.max(), frontend.output_size())
     for row, length, wav in zip(together, lengths, waves):
@@ -42,7 +42,7 @@ def test_features_do_not_depend_on_the_batch(exp, waves, layers, options):
 
 
 def test_vectors_are_what_the_decoder_takes(exp, codec, waves):
-    frontend = SpeechTokenizerFrontend(exp, "1-3")
+    frontend = ASRFrontend(exp, "1-3")
     found, _ = frontend(waves[0][None], torch.tensor([len(waves[0])]))
     torch.testing.assert_close(
         found[0], codec.quantized(codec.encode(waves[0])).sum(dim=0)
@@ -51,7 +51,7 @@ def test_vectors_are_what_the_decoder_takes(exp, codec, waves):
 
 
 def test_tables_and_weights_learn_and_the_codec_does_not(exp, waves):
-    frontend = SpeechTokenizerFrontend(exp, "1-2", vectors="learnt", weighted=True)
+    frontend = ASRFrontend(exp, "1-2", vectors="learnt", weighted=True)
     before = [x.clone() for x in frontend.codec.generator.parameters()]
     features, _ = frontend(*batch(waves))
     features.square().sum().backward()
@@ -63,14 +63,14 @@ def test_tables_and_weights_learn_and_the_codec_does_not(exp, waves):
 
 def test_equal_weights_are_a_plain_sum(exp, waves):
     plain, weighted = (
-        SpeechTokenizerFrontend(exp, "1-3", weighted=flag)(*batch(waves))[0]
+        ASRFrontend(exp, "1-3", weighted=flag)(*batch(waves))[0]
         for flag in (False, True)
     )
     torch.testing.assert_close(plain, weighted)
 
 
 def test_another_rate_is_resampled(exp, codec, waves):
-    frontend = SpeechTokenizerFrontend(exp, fs=8000)
+    frontend = ASRFrontend(exp, fs=8000)
     _, lengths = frontend(waves[0][None], torch.tensor([4000]))
     assert lengths.tolist() == [codec.encode(waves[0], 8000).shape[1]] == [25]
 
@@ -87,11 +87,11 @@ def test_layers_that_are_not_there_are_refused(layers, message):
 @pytest.mark.parametrize("lengths", [[0, 5], [5, 9]])
 def test_impossible_lengths_are_refused(exp, lengths):
     with pytest.raises(ValueError, match="expected 1 to 8"):
-        SpeechTokenizerFrontend(exp)(torch.zeros(2, 8), torch.tensor(lengths))
+        ASRFrontend(exp)(torch.zeros(2, 8), torch.tensor(lengths))
 
 
 def test_unknown_options_are_refused(exp):
     with pytest.raises(ValueError, match="expected codebook, learnt or random"):
-        SpeechTokenizerFrontend(exp, vectors="frozen")
+        ASRFrontend(exp, vectors="frozen")
     with pytest.raises(ValueError, match="upsample is 0"):
-        SpeechTokenizerFrontend(exp, upsample=0)
+        ASRFrontend(exp, upsample=0)

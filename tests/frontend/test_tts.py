@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from espnet_st.codes import from_feats
-from espnet_st.frontend.tts import SpeechTokenizerFeatures
+from espnet_st.frontend.tts import TTSFeatures
 
 
 def test_codes_are_those_of_the_utterance_alone(exp, codec):
@@ -14,7 +14,7 @@ def test_codes_are_those_of_the_utterance_alone(exp, codec):
     padded = torch.randn(3, 6000)
     for row, wav in zip(padded, wavs):
         row[: len(wav)] = wav
-    extract = SpeechTokenizerFeatures(exp)
+    extract = TTSFeatures(exp)
     feats, frames = extract(padded, lengths)
     assert feats.shape == (3, 16, extract.output_size()) and not extract.state_dict()
     assert frames.tolist() == [16, 1, 10]
@@ -26,4 +26,4 @@ def test_codes_are_those_of_the_utterance_alone(exp, codec):
 
 def test_an_empty_utterance_is_refused(exp):
     with pytest.raises(ValueError, match="empty"):
-        SpeechTokenizerFeatures(exp)(torch.zeros(2, 8), torch.tensor([8, 0]))
+        TTSFeatures(exp)(torch.zeros(2, 8), torch.tensor([8, 0]))
