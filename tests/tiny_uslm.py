@@ -23,6 +23,7 @@ class StandIn(AudioCoding):
 
     def __init__(self):
         self.encoded = []
+        self.generator = torch.nn.Identity()
 
     def encode(self, wav, sample_rate=None):
         assert sample_rate in (None, self.sample_rate)

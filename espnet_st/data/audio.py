@@ -142,36 +142,37 @@ def prepare_audio(
     for rate in (sample_rate, target_rate):
         if rate != int(rate) or rate <= 0:
             raise ValueError(f"a sample rate of {rate}; expected whole Hz above 0")
-    wav = _to_tensor(wav)
-    if wav.dim() not in (1, 2) or wav.numel() == 0:
+    samples = _to_tensor(wav)
+    if samples.dim() not in (1, 2) or samples.numel() == 0:
         raise ValueError(
-            f"audio of shape {tuple(wav.shape)}; expected (N,) or two axes, not empty"
+            f"audio of shape {tuple(samples.shape)}; expected (N,) or two axes, not "
+            "empty"
         )
-    kind = wav.dtype
+    kind = samples.dtype
     # A caller's autocast would change samples.
-    with torch.no_grad(), torch.autocast(wav.device.type, enabled=False):
+    with torch.no_grad(), torch.autocast(samples.device.type, enabled=False):
         if not kind.is_floating_point:
             span = torch.iinfo(kind)  # unsigned samples are silent at mid-range
             half, middle = (span.max - span.min + 1) / 2, (span.max + span.min + 1) / 2
-            wav = (wav.double() - middle) / half
-        wav = wav.float()
-        peak = _peak(wav)
+            samples = (samples.double() - middle) / half
+        samples = samples.float()
+        peak = _peak(samples)
         if not kind.is_floating_point and 0 < peak < QUIETEST:
             raise ValueError(
                 f"audio of {kind} reaches only {peak:g} of its range: are these 16-bit "
                 "samples in a wider type? Convert them to int16"
             )
-        if wav.dim() == 2:
-            wav = wav.mean(0 if wav.shape[0] < wav.shape[1] else 1)
-            if _peak(wav) < CANCELLED * peak:
+        if samples.dim() == 2:
+            samples = samples.mean(0 if samples.shape[0] < samples.shape[1] else 1)
+            if _peak(samples) < CANCELLED * peak:
                 raise ValueError(
-                    f"channels reach {peak:g} and their mean {_peak(wav):g}: they "
+                    f"channels reach {peak:g} and their mean {_peak(samples):g}: they "
                     "cancel each other; give one of them"
                 )
         if sample_rate != target_rate:
-            wav = resample(wav, int(sample_rate), int(target_rate))
-            _peak(wav)
-    return wav
+            samples = resample(samples, int(sample_rate), int(target_rate))
+            _peak(samples)
+    return samples
 
 
 def _to_tensor(wav: np.ndarray | Tensor) -> Tensor:
@@ -184,7 +185,7 @@ def _to_tensor(wav: np.ndarray | Tensor) -> Tensor:
             array = array.astype(np.float64)
         # torch takes no foreign byte order and no negative strides, and warns of
         # memory that cannot be written to.
-        array = np.array(array, array.dtype.newbyteorder("="), order="C")
+        array = np.require(array, array.dtype.newbyteorder("="), ["C", "W"])
         return torch.from_numpy(array)
     if wav.is_quantized or wav.layout is not torch.strided:
         raise ValueError(

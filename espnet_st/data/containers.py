@@ -11,13 +11,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import BinaryIO, NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
 UNKNOWN = 0x7FFF0000
 """Sizes from here on stand for a length that the writer did not know."""
 
 NIST = 1024
 """Bytes of a NIST header, as all of them have."""
+
+
+class Readable(Protocol):
+    """Reads bytes at any place, as an open file does."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Read bytes from where it stands, all that are left by default."""
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        """Go to a place, and give it."""
+
+    def tell(self) -> int:
+        """Give the place where it stands."""
 
 
 class SampleData(NamedTuple):
@@ -32,7 +45,7 @@ class SampleData(NamedTuple):
     size: int | None
 
 
-def find_samples(stream: BinaryIO) -> SampleData | None:
+def find_samples(stream: Readable) -> SampleData | None:
     """Find the samples of an audio file; None where its format does not tell.
 
     Args:
@@ -53,7 +66,7 @@ def find_samples(stream: BinaryIO) -> SampleData | None:
     return None
 
 
-def _find_in_wav(stream: BinaryIO, outer: int) -> SampleData | None:
+def _find_in_wav(stream: Readable, outer: int) -> SampleData | None:
     long = None
     for name, start, size in _chunks(stream, "little"):
         if name == b"ds64":
@@ -67,7 +80,9 @@ def _find_in_wav(stream: BinaryIO, outer: int) -> SampleData | None:
     return None
 
 
-def _chunks(stream: BinaryIO, order: str) -> Iterator[tuple[bytes, int, int]]:
+def _chunks(
+    stream: Readable, order: Literal["little", "big"]
+) -> Iterator[tuple[bytes, int, int]]:
     """Give name, first byte and size of each chunk."""
     while len(head := stream.read(8)) == 8:
         start, size = stream.tell(), int.from_bytes(head[4:], order)

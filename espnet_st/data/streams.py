@@ -13,13 +13,12 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
 
-from espnet_st.data.containers import find_samples
+from espnet_st.data.containers import Readable, find_samples
 
 
 @contextmanager
-def open_audio(source: str) -> Iterator[str | BinaryIO | _Entry]:
+def open_audio(source: str) -> Iterator[str | Readable]:
     """Give what libsndfile is to read, once it is known to be whole.
 
     Args:
@@ -43,7 +42,7 @@ def open_audio(source: str) -> Iterator[str | BinaryIO | _Entry]:
 class _Entry:
     """Shows an archive's entry, from `start` to `end`, as a file of its own."""
 
-    def __init__(self, stream: BinaryIO, start: int, end: int) -> None:
+    def __init__(self, stream: Readable, start: int, end: int) -> None:
         self.stream, self.start, self.end = stream, start, end
         self.stream.seek(start)
 
@@ -51,19 +50,19 @@ class _Entry:
         """Give the position in the entry."""
         return self.stream.tell() - self.start
 
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
         """Go to a position in the entry."""
         base = {os.SEEK_SET: self.start, os.SEEK_END: self.end}
         self.stream.seek(base.get(whence, self.stream.tell()) + offset)
         return self.tell()
 
-    def read(self, size: int = -1) -> bytes:
+    def read(self, size: int = -1, /) -> bytes:
         """Read bytes of the entry."""
         left = max(self.end - self.stream.tell(), 0)
         return self.stream.read(left if size < 0 else min(size, left))
 
 
-def _whole(stream: BinaryIO) -> BinaryIO:
+def _whole(stream: Readable) -> Readable:
     """Check that a file has the samples that its header promises.
 
     Returns:
@@ -80,7 +79,7 @@ def _whole(stream: BinaryIO) -> BinaryIO:
     return stream
 
 
-def _with_size(stream: BinaryIO, start: int) -> BinaryIO:
+def _with_size(stream: Readable, start: int) -> Readable:
     """Put the largest size, which libsndfile understands, into a header that says 0."""
     if stream.read(start)[-4:] != b"\0\0\0\0":
         stream.seek(0)
@@ -96,7 +95,7 @@ def _check_size(available: int, size: int) -> None:
         raise ValueError(f"truncated: {max(available, 0)} bytes of {size} are there")
 
 
-def _entry(archive: BinaryIO, offset: int) -> _Entry:
+def _entry(archive: Readable, offset: int) -> _Entry:
     """Find an entry of an archive: a WAV or FLAC file, or `AUDIO`, a length and a file.
 
     Nothing else is taken: kaldiio would run a pickle that it finds there.

@@ -88,7 +88,7 @@ class Job:
                 which model it is.
         """
         path = self.output / INPUTS
-        digests = {key: _digest(value) for key, value in inputs.items()}
+        digests = {key: text_digest(value) for key, value in inputs.items()}
         known = read_table(path) if path.is_file() else {}
         finished = [key for key in digests if key in done]
         if finished and self._known is None:
@@ -112,7 +112,8 @@ class Job:
         return [key for key in digests if key not in done]
 
 
-def _digest(text: str) -> str:
+def text_digest(text: str) -> str:
+    """Digest a text."""
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from torch import Tensor
 from tqdm import tqdm
@@ -13,7 +13,7 @@ from espnet_st.codes import CodesReader
 from espnet_st.data.audio import write_wav
 from espnet_st.data.batching import batches
 from espnet_st.data.corpus import Utterance
-from espnet_st.data.kaldi import file_of_key
+from espnet_st.data.kaldi import file_of_key, write_table
 from espnet_st.inference.audio_coding import AudioCoding
 from espnet_st.inference.jobs import Job, Skipped, model_digest, tensor_digest
 
@@ -28,6 +28,8 @@ def decode_set(
     batch_size: int,
     samples_of: Callable[[str], int | None] = lambda key: None,
     frames_of: Callable[[str], int] | None = None,
+    settings: Mapping[str, Any] | None = None,
+    describe: Callable[[str], str] = lambda key: "",
 ) -> None:
     """Decode utterances into `output_dir/wav`, and index them in `wav.scp`.
 
@@ -45,26 +47,31 @@ def decode_set(
         frames_of: Gives the frames of an utterance, or raises ValueError, for batches
             of like lengths. It is called for all utterances first: pass it where
             `codes_of` is slow, which is called by default.
+        settings: What all files depend on, see `Job`.
+        describe: Says what an utterance is made from, see `Job.resume`.
+
+    Raises:
+        ValueError: If nothing could be decoded, a key leads out of `output_dir`,
+            another job works there, or it was begun with other settings or input.
     """
     output, skipped = Path(output_dir), Skipped()
     paths = {key: file_of_key(output / "wav", key, ".wav") for key in keys}
     frames_of = frames_of or (lambda key: codes_of(key).shape[-1])
-    missing = [key for key, path in paths.items() if not path.is_file()]
-    frames = _call_each(frames_of, missing, skipped)
-    progress = tqdm(
-        total=len(paths), initial=len(paths) - len(frames), desc=output.name, unit="utt"
-    )
-    with progress:
+    with (
+        Job(output, settings or {}) as job,
+        tqdm(total=len(paths), desc=output.name, unit="utt") as progress,
+    ):
+        done = [key for key, path in paths.items() if path.is_file()]
+        missing = job.resume({key: describe(key) for key in paths}, done)
+        frames = _call_each(frames_of, missing, skipped)
+        progress.update(len(paths) - len(frames))
         for batch in batches(list(frames), frames.__getitem__, batch_size):
             codes = _call_each(codes_of, batch, skipped)
             for key, wav in _decode_each(codec, codes, skipped).items():
                 write_wav(paths[key], wav[: samples_of(key)], codec.sample_rate)
             progress.update(len(batch))
-    written = [key for key in sorted(paths) if key not in skipped.reasons]
-    output.mkdir(parents=True, exist_ok=True)
-    (output / "wav.scp").write_text(
-        "".join(f"{key} {paths[key]}\n" for key in written), encoding="utf-8"
-    )
+        written = {k: paths[k] for k in paths if k not in skipped.reasons}
+        write_table(output / "wav.scp", written)
     skipped.finish(len(written))
 
 
@@ -138,10 +145,13 @@ def resynthesize_set(
             return original
 
     settings = {"codec": model_digest(codec.generator), "layers": layers or codec.n_q}
-    with Job(output_dir, settings) as job:
-        wavs = {key: file_of_key(job.output / "wav", key, ".wav") for key in reader}
-        job.resume(
-            {key: describe(key) for key in reader},
-            [key for key, wav in wavs.items() if wav.is_file()],
-        )
-        decode_set(codec, list(reader), codes_of, job.output, batch_size, lengths.get)
+    decode_set(
+        codec,
+        list(reader),
+        codes_of,
+        output_dir,
+        batch_size,
+        lengths.get,
+        settings=settings,
+        describe=describe,
+    )

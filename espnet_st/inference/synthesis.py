@@ -15,8 +15,9 @@ from tqdm import tqdm
 from espnet_st.codes import CodesReader, CodesWriter
 from espnet_st.data.audio import write_wav
 from espnet_st.data.batching import batches
-from espnet_st.data.kaldi import file_of_key, read_table
-from espnet_st.inference.jobs import Skipped
+from espnet_st.data.corpus import Utterance
+from espnet_st.data.kaldi import file_of_key, read_table, write_table
+from espnet_st.inference.jobs import Job, Skipped, model_digest, tensor_digest
 from espnet_st.inference.requests import TRUNCATED, Request, ended_at_once
 from espnet_st.inference.text2speech import Text2Speech
 from espnet_st.uslm.decoding.prompts import Prompt
@@ -72,6 +73,18 @@ class Inputs:
         if name not in self.tables[kind]:
             raise ValueError(f"no line in {self.paths[kind]}")
         return self.tables[kind][name]
+
+    def describe(self, name: str) -> str:
+        """Say what an utterance is made from: texts, and the source of its prompt."""
+        parts = []
+        for kind, table in self.tables.items():
+            value = table.get(name, "")
+            if torch.is_tensor(value):
+                value = tensor_digest(value)
+            elif kind == "speech":
+                value = Utterance(value).identity()
+            parts.append(f"{kind} {value}")
+        return "\n".join(parts)
 
     def prompt(self, tts: Text2Speech, name: str) -> Prompt | None:
         """Read the prompt of an utterance; its text may be missing.
@@ -129,12 +142,23 @@ def synthesize_batch(
     return done
 
 
+def speaking_settings(tts: Text2Speech) -> dict[str, Any]:
+    """Give what all that a model speaks depends on, for a `Job`."""
+    return tts.options | {
+        "uslm": model_digest(tts.tts),
+        "codec": model_digest(tts.codec.generator),
+        "seed": tts.seed,
+        "max_tokens": tts.max_tokens,
+    }
+
+
 def synthesize_set(
     tts: Text2Speech,
     inputs: Inputs,
     output_dir: str | Path,
     batch_size: int,
     names: Sequence[str] | None = None,
+    settings: Mapping[str, Any] | None = None,
 ) -> None:
     """Speak a set of texts into `output_dir`: `wav/`, `wav.scp`, `codes.scp`.
 
@@ -147,15 +171,20 @@ def synthesize_set(
         output_dir: Where files go.
         batch_size: Utterances at once.
         names: Keys of the utterances to speak; all texts by default.
+        settings: What all of them depend on, see `speaking_settings`.
+
+    Raises:
+        ValueError: If nothing could be spoken, a key leads out of `output_dir`, another
+            job works there, or it was begun with other settings or input.
     """
     output = Path(output_dir)
     names = list(inputs.tables["text"]) if names is None else names
     wavs = {name: file_of_key(output / "wav", name, ".wav") for name in names}
     start, seconds = time.perf_counter(), 0.0
-    with CodesWriter(output) as writer:
+    with Job(output, settings or {}) as job, CodesWriter(output) as writer:
         skipped = Skipped(output / "skipped.txt")
         there = {n for n, wav in wavs.items() if n in writer.done and wav.is_file()}
-        todo = [name for name in names if name not in there]
+        todo = job.resume({name: inputs.describe(name) for name in names}, there)
         requests = read_requests(tts, inputs, todo, skipped)
         progress = tqdm(
             total=len(names),
@@ -176,9 +205,8 @@ def synthesize_set(
                 factor = (time.perf_counter() - start) / seconds
                 progress.set_postfix(rtf=f"{factor:.3f}")
         progress.close()
-    kept = sorted(name for name in names if name not in skipped.reasons)
-    lines = [f"{name} {wavs[name]}\n" for name in kept]
-    (output / "wav.scp").write_text("".join(lines), encoding="utf-8")
+        kept = {name: wavs[name] for name in names if name not in skipped.reasons}
+        write_table(output / "wav.scp", kept)
     if seconds:
         logging.info("%.1f s of speech, real-time factor %.3f", seconds, factor)
     skipped.finish(len(kept))

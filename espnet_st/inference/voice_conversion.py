@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
@@ -15,6 +16,7 @@ from espnet_st.codes import CodesReader
 from espnet_st.data.kaldi import read_table
 from espnet_st.inference.audio_coding import AudioCoding
 from espnet_st.inference.code_swapping import swap_layers
+from espnet_st.inference.jobs import tensor_digest
 from espnet_st.inference.resynthesis import decode_set
 from espnet_st.inference.text2speech import Text2Speech
 from espnet_st.uslm.decoding.prompts import Prompt
@@ -64,6 +66,7 @@ def convert_set(
     output_dir: str | Path,
     convert: Conversion,
     batch_size: int,
+    settings: Mapping[str, Any] | None = None,
 ) -> None:
     """Convert all sources of `utt2ref` into `output_dir/wav`, and index them.
 
@@ -74,6 +77,11 @@ def convert_set(
         output_dir: Where files and `wav.scp` go; files that are there are kept.
         convert: Makes codes of source and reference.
         batch_size: Utterances converted, decoded and written at once.
+        settings: What all files depend on: the models and the way of converting.
+
+    Raises:
+        ValueError: If nothing could be converted, another job works in `output_dir`, or
+            it was begun with other settings or input.
     """
     reader = CodesReader(codes_scp)
     references = read_table(utt2ref)
@@ -85,6 +93,13 @@ def convert_set(
             raise ValueError(f"no codes of {' and '.join(absent)} in {codes_scp}")
         return reader[pair[0]], reader[pair[1]]
 
+    def describe(key: str) -> str:
+        try:
+            pair = " ".join(map(tensor_digest, read(key)))
+        except ValueError:  # converting will name it
+            pair = ""
+        return f"{references[key]} {pair}"
+
     decode_set(
         codec,
         references,
@@ -92,4 +107,6 @@ def convert_set(
         output_dir,
         batch_size,
         frames_of=lambda key: read(key)[0].shape[1],
+        settings=settings,
+        describe=describe,
     )

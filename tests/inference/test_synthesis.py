@@ -194,3 +194,42 @@ def test_wrong_options_are_refused(tmp_path, capsys):
     (tmp_path / "scp").write_text("a b\n")
     with pytest.raises(ValueError, match="no text"):
         Inputs([f"{tmp_path}/scp,speech,sound"])
+
+
+def test_other_options_models_and_texts_in_the_same_directory_are_refused(
+    command, exp, tmp_path
+):
+    output = command()
+    before = {path: path.read_bytes() for path in output.rglob("*.*")}
+    for options, name in ((["--top_k", "3"], "top_k"), (["--seed", "7"], "seed")):
+        with pytest.raises(ValueError, match=f"was begun with {name} .*, now"):
+            command(*options)
+    checkpoint = exp / "valid.loss.best.pth"
+    state = torch.load(checkpoint)
+    name = next(name for name in state if state[name].is_floating_point())
+    torch.save(state | {name: state[name] + 1}, checkpoint)
+    with pytest.raises(ValueError, match="was begun with uslm '.*', now '.*'"):
+        command()
+    torch.save(state, checkpoint)
+    text = (tmp_path / "text").read_text()
+    (tmp_path / "text").write_text(text.replace("cab ba", "bab ba"))
+    with pytest.raises(ValueError, match="1 results of other input, u2 for one"):
+        command()
+    (tmp_path / "text").write_text(text)
+    command("--batch_size", "1")
+    assert all(path.read_bytes() == content for path, content in before.items())
+
+
+def test_a_key_that_leads_out_of_the_directory_is_refused(command, tmp_path):
+    (tmp_path / "text").write_text("../../escape abc\n")
+    with pytest.raises(ValueError, match="'../../escape' names a file outside of"):
+        command()
+    assert not list(tmp_path.parent.rglob("escape*"))
+
+
+@pytest.mark.parametrize("text", ["u1\tabc\nu2\tcab ba\n", "\ufeffu1 abc\r\nu2 b\r\n"])
+def test_texts_with_tabs_and_byte_order_marks_are_spoken(command, tmp_path, text):
+    (tmp_path / "text").write_bytes(text.encode())
+    output = command()
+    wavs = sorted(path.name for path in (output / "wav").iterdir())
+    assert wavs == ["u1.wav", "u2.wav"]

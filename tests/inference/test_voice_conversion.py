@@ -153,3 +153,29 @@ def test_progress_of_a_conversion_is_shown(tmp_path, capsys):
     scp, convert = tmp_path / "codes/codes.scp", conversion_by_swapping(4)
     convert_set(StandIn(), scp, tmp_path / "utt2ref", tmp_path / "out", convert, 1)
     assert "2/2" in capsys.readouterr().err
+
+
+def test_another_way_or_reference_in_the_same_directory_is_refused(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(
+        voice_conversion.AudioCoding, "from_pretrained", lambda *_: StandIn()
+    )
+    with CodesWriter(tmp_path / "codes") as writer:
+        for key in "abc":
+            writer[key] = torch.ones(4, 5).long()
+    (tmp_path / "utt2ref").write_text("a b\nb a\n")
+
+    def run(*options):
+        voice_conversion.main([
+            "--codec", "any", "--codes_scp", str(tmp_path / "codes/codes.scp"),
+            "--utt2ref", str(tmp_path / "utt2ref"),
+            "--output_dir", str(tmp_path / "out"), *options,
+        ])  # fmt: skip
+
+    run("--layers", "2-4")
+    with pytest.raises(ValueError, match="was begun with layers 4, now 2"):
+        run("--layers", "2")
+    (tmp_path / "utt2ref").write_text("a c\nb a\n")
+    with pytest.raises(ValueError, match="1 results of other input, a for one"):
+        run("--layers", "2-4")
