@@ -15,8 +15,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from itertools import groupby
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar, cast
 
 import torch
 from torch import Tensor
@@ -54,7 +53,7 @@ class StreamState:
         """Look up what `owner` remembers, made when it is first asked for."""
         if owner not in self._parts:
             self._parts[owner] = make()
-        return self._parts[owner]
+        return cast(State, self._parts[owner])
 
 
 class FrameLayer(ABC):
@@ -67,6 +66,10 @@ class FrameLayer(ABC):
 
 class StreamLayer(ABC):
     """A layer that remembers something of the signal from chunk to chunk."""
+
+    @abstractmethod
+    def __call__(self, x: Tensor) -> Tensor:
+        """Turn whole signals (B, C, T) into output."""
 
     @abstractmethod
     def step(self, chunk: Chunk, state: StreamState) -> Chunk:
@@ -84,6 +87,10 @@ class StreamLayer(ABC):
 
 class BatchLayer(ABC):
     """A layer that takes the chunks of all signals at once, and remembers."""
+
+    @abstractmethod
+    def __call__(self, x: Tensor) -> Tensor:
+        """Turn whole signals (B, C, T) into output."""
 
     @abstractmethod
     def step_batch(
@@ -120,39 +127,41 @@ def run_layers(
         Chunks of the output: a batch, unless a layer waits for the end of the signals.
     """
     batches: Iterator[ChunkBatch] = iter([batch])
-    for together, group in groupby(layers, lambda x: isinstance(x, BatchLayer)):
-        for layer in group if together else [_OneByOne(list(group))]:
-            batches = _run_layer(layer, batches, states)
-    return batches
+    alone: list[FrameLayer | StreamLayer] = []
+    for layer in layers:
+        if isinstance(layer, BatchLayer):
+            batches = _run_one_by_one(alone, batches, states)
+            batches = _run_together(layer, batches, states)
+            alone = []
+        else:
+            alone.append(layer)
+    return _run_one_by_one(alone, batches, states)
 
 
-def _run_layer(
+def _run_together(
     layer: BatchLayer, batches: Iterator[ChunkBatch], states: Sequence[StreamState]
 ) -> Iterator[ChunkBatch]:
     for batch in batches:
         yield from layer.step_batch(batch, states)
 
 
-class _OneByOne(BatchLayer):
-    """Layers through which signals go one after the other."""
-
-    def __init__(self, layers: Sequence[FrameLayer | StreamLayer]):
-        self.layers = layers
-
-    def step_batch(
-        self, batch: ChunkBatch, states: Sequence[StreamState]
-    ) -> Iterator[ChunkBatch]:
-        """Run each signal's chunk through all layers."""
-        yield list(map(self._step, batch, states))
-
-    def _step(self, chunk: Chunk | None, state: StreamState) -> Chunk | None:
-        if chunk is not None:
-            for layer in self.layers:
-                if isinstance(layer, StreamLayer):
-                    chunk = layer.step(chunk, state)
-                else:
-                    chunk = chunk.map(layer)
+def _run_one_by_one(
+    layers: Sequence[FrameLayer | StreamLayer],
+    batches: Iterator[ChunkBatch],
+    states: Sequence[StreamState],
+) -> Iterator[ChunkBatch]:
+    def run(chunk: Chunk | None, state: StreamState) -> Chunk | None:
+        if chunk is None:
+            return None
+        for layer in layers:
+            if isinstance(layer, StreamLayer):
+                chunk = layer.step(chunk, state)
+            else:
+                chunk = chunk.map(layer)
         return chunk
+
+    for batch in batches:
+        yield list(map(run, batch, states))
 
 
 def map_chunks(function: Callable[[Tensor], Tensor], batch: ChunkBatch) -> ChunkBatch:

@@ -68,6 +68,11 @@ class Codebook(nn.Module):
             average, is replaced by a vector of the batch; 0 to keep all.
     """
 
+    initialised: Tensor
+    counts: Tensor
+    sums: Tensor
+    entries: Tensor
+
     def __init__(
         self,
         codebook_size: int,

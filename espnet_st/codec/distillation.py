@@ -219,6 +219,7 @@ class Distillation:
 
     def _looked_up(self, width: int, rows: Tensor | None) -> Tensor:
         """Look up features (B, T, S), or units (B, T), of samples' rows (B, N)."""
+        assert self.features is not None
         if rows is None:
             raise ValueError(
                 "precomputed features need the rows of each chunk, which only "

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from espnet_st.codec.chunks import ChunkBatch, StreamState, map_chunks, run_layers
+from espnet_st.codec.part import CodecPart
 from espnet_st.codec.quantizer import ResidualVectorQuantizer
 from espnet_st.codec.registry import DECODERS, ENCODERS
 from espnet_st.config import build_part, call_with_conf
@@ -27,6 +28,9 @@ class Generator(nn.Module):
         decoder_conf: Options of the decoder.
         quantizer_conf: Options of `ResidualVectorQuantizer`.
     """
+
+    encoder: CodecPart
+    decoder: CodecPart
 
     def __init__(
         self,

@@ -25,7 +25,7 @@ class GroupedConv1d(nn.Conv1d):
         # Its successor, which takes a device, needs torch 2.4.
         if x.device.type != "cpu" or torch.is_autocast_cpu_enabled():
             return super().forward(x)
-        (stride,), (padding,) = self.stride, self.padding
+        stride, padding = self.stride[0], int(self.padding[0])
         return _GroupedConv.apply(
             x, self.weight, self.bias, stride, padding, self.groups
         )

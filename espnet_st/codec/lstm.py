@@ -94,18 +94,18 @@ class ResidualLSTM(nn.Module, BatchLayer):
     ) -> ChunkBatch:
         """Read the next chunks from the states where the last ones ended."""
         found = [
-            (i, chunk.values[0].t(), state.get(self, lambda: [self._zeros(1)]))
+            (i, chunk, state.get(self, lambda: [self._zeros(1)]))
             for i, (chunk, state) in enumerate(zip(batch, states))
             if chunk is not None and chunk.values.shape[-1]
         ]
         if not found:
             return batch
-        places, rows, memories = zip(*found)
-        starts = torch.cat([memory[0] for memory in memories], 2)
+        starts = torch.cat([memory[0] for _, _, memory in found], 2)
+        rows = [chunk.values[0].t() for _, chunk, _ in found]
         hidden, ends = self.rows(rows, starts)
         out = list(batch)
-        for i, x, memory, end in zip(places, hidden, memories, ends.split(1, 2)):
-            out[i] = Chunk(x.t()[None], batch[i].is_last)
+        for (i, chunk, memory), x, end in zip(found, hidden, ends.split(1, 2)):
+            out[i] = Chunk(x.t()[None], chunk.is_last)
             memory[0] = end
         return out
 
@@ -133,7 +133,7 @@ class ResidualLSTM(nn.Module, BatchLayer):
 
     def _zeros(self, count: int) -> Tensor:
         """Make hidden states and cells at rest (2, layers * directions, count, C)."""
-        weight = self.lstm.weight_hh_l0
+        weight = self.lstm.get_parameter("weight_hh_l0")
         layers = self.lstm.num_layers * self.directions
         # Not in half precision: errors would add up from step to step.
         return weight.new_zeros(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -51,6 +51,8 @@ class ResidualVectorQuantizer(nn.Module):
             learning from all items.
     """
 
+    layers: Sequence[Codebook]
+
     def __init__(
         self,
         dimension: int,
@@ -70,12 +72,13 @@ class ResidualVectorQuantizer(nn.Module):
         self.n_q = n_q
         self.codebook_size = codebook_size
         self.quantizer_dropout = quantizer_dropout
-        self.layers = nn.ModuleList(
+        layers = nn.ModuleList(
             Codebook(
                 codebook_size, dimension, decay, kmeans_iterations, dead_code_threshold
             )
             for _ in range(n_q)
         )
+        self.layers = cast(Sequence[Codebook], layers)
         self._checks = 0
         self._collapsed: set[int] = set()
 
@@ -111,7 +114,7 @@ class ResidualVectorQuantizer(nn.Module):
             return output.reshape(batch, -1, dimension).transpose(1, 2).to(latent.dtype)
 
         return Quantized(
-            straight_through(sum(outputs)),
+            straight_through(sum(outputs[1:], outputs[0])),
             straight_through(outputs[0]),
             torch.stack(codes),
             torch.stack(errors),

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
+from typing import cast
 
 from torch import Tensor, nn
 
 from espnet_st.codec.chunks import Chunk, FrameLayer, Layer, StreamLayer, StreamState
 from espnet_st.codec.layers import Conv1d, ConvTranspose1d, activation, pointwise_sum
 from espnet_st.codec.lstm import ResidualLSTM
+from espnet_st.codec.part import CodecPart
 
 
 class ResidualBlock(nn.Module, StreamLayer):
@@ -81,20 +83,14 @@ class Activation(nn.Module, FrameLayer):
 
 
 class Stack(nn.Module):
-    """Layers, one after the other."""
+    """Layers, one after the other; their names in checkpoints come from here."""
 
     def __init__(self, layers: Sequence[nn.Module]):
         super().__init__()
         self.layers = nn.ModuleList(layers)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Run whole signals (B, C, T) through all layers."""
-        for layer in self.layers:
-            x = layer(x)
-        return x
 
-
-class SEANetEncoder(nn.Module):
+class SEANetEncoder(CodecPart):
     """Encoder of waveforms into latent frames.
 
     Args:
@@ -157,15 +153,11 @@ class SEANetEncoder(nn.Module):
 
     @property
     def layers(self) -> Sequence[Layer]:
-        """Layers for `chunks.run_layers`."""
-        return list(self.stack.layers)
-
-    def forward(self, wav: Tensor) -> Tensor:
-        """Encode waveforms (B, 1, N) into frames (B, D, ceil(N / hop_length))."""
-        return self.stack(wav)
+        """Layers that it consists of; see `CodecPart`."""
+        return cast(list[Layer], list(self.stack.layers))
 
 
-class SEANetDecoder(nn.Module):
+class SEANetDecoder(CodecPart):
     """Decoder of latent frames into waveforms: the encoder's mirror image.
 
     Its LSTM reads one way.
@@ -226,9 +218,5 @@ class SEANetDecoder(nn.Module):
 
     @property
     def layers(self) -> Sequence[Layer]:
-        """Layers for `chunks.run_layers`."""
-        return list(self.stack.layers)
-
-    def forward(self, latent: Tensor) -> Tensor:
-        """Decode latent frames (B, D, T) into waveforms (B, 1, T * hop_length)."""
-        return self.stack(latent)
+        """Layers that it consists of; see `CodecPart`."""
+        return cast(list[Layer], list(self.stack.layers))

@@ -8,6 +8,7 @@ head that gives magnitude and phase.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +18,7 @@ from torchaudio.functional import melscale_fbanks
 from espnet_st.codec.chunks import Chunk, FrameLayer, Layer, StreamLayer, StreamState
 from espnet_st.codec.lstm import ResidualLSTM
 from espnet_st.codec.padding import Padding, Trim
+from espnet_st.codec.part import CodecPart
 from espnet_st.codec.spectra import polar_spectrum
 
 
@@ -114,7 +116,7 @@ class ConvNeXt(nn.Module, StreamLayer):
         """Turn the next chunk into output; see `StreamLayer.step`."""
         chunk = self.embed.step(chunk, state).map(self._normalize)
         for block in self.blocks:
-            chunk = block.step(chunk, state)
+            chunk = cast(ConvNeXtBlock, block).step(chunk, state)
         return chunk
 
     def _normalize(self, x: Tensor) -> Tensor:
@@ -133,6 +135,9 @@ class LogMel(nn.Module, StreamLayer):
         n_fft: Samples of the analysis window.
         n_mels: Mel bands.
     """
+
+    window: Tensor
+    filters: Tensor
 
     def __init__(self, sample_rate: int, hop_length: int, n_fft: int, n_mels: int):
         super().__init__()
@@ -173,6 +178,8 @@ class OverlapAdd(nn.Module, StreamLayer):
         hop_length: Samples per frame.
         n_fft: Samples of the window; a multiple of 2 * hop_length.
     """
+
+    window: Tensor
 
     def __init__(self, hop_length: int, n_fft: int):
         super().__init__()
@@ -234,7 +241,7 @@ class FrameFunction(FrameLayer):
         return self.function(x)
 
 
-class SpectralEncoder(nn.Module):
+class SpectralEncoder(CodecPart):
     """Encoder of waveforms through a log-mel spectrogram; it looks ahead.
 
     Args:
@@ -276,19 +283,13 @@ class SpectralEncoder(nn.Module):
 
     @property
     def layers(self) -> list[Layer]:
-        """Layers for `chunks.run_layers`."""
+        """Layers that it consists of; see `CodecPart`."""
         if self.lstm is None:
             return [self.log_mel, self.backbone, self.project]
         return [self.log_mel, self.backbone, self.reduce, self.lstm, self.project]
 
-    def forward(self, wav: Tensor) -> Tensor:
-        """Encode; arguments and result as `seanet.SEANetEncoder.forward`."""
-        for layer in self.layers:
-            wav = layer(wav)
-        return wav
 
-
-class SpectralDecoder(nn.Module):
+class SpectralDecoder(CodecPart):
     """Decoder of latent frames through an inverse STFT.
 
     Args:
@@ -303,6 +304,7 @@ class SpectralDecoder(nn.Module):
 
     streams = False
     half_precision = False
+    window: Tensor
 
     def __init__(
         self,
@@ -333,16 +335,10 @@ class SpectralDecoder(nn.Module):
 
     @property
     def layers(self) -> list[Layer]:
-        """Layers for `chunks.run_layers`."""
+        """Layers that it consists of; see `CodecPart`."""
         before: list[Layer] = [] if self.lstm is None else [self.lstm]
         frames = FrameFunction(self.make_frames)
         return [*before, self.backbone, frames, self.overlap_add]
-
-    def forward(self, latent: Tensor) -> Tensor:
-        """Decode; arguments and result as `seanet.SEANetDecoder.forward`."""
-        for layer in self.layers:
-            latent = layer(latent)
-        return latent
 
     def make_frames(self, hidden: Tensor) -> Tensor:
         """Turn the backbone's output (B, channels, T) into windowed frames.

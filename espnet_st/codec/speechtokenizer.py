@@ -246,10 +246,10 @@ class SpeechTokenizer(AbsGANCodec):
             loss = wav.new_zeros((), requires_grad=True)
         else:
             part = self._adversarial_segment(wav)
-            real, fake = self.discriminator.discriminate_both(
+            real, generated = self.discriminator.discriminate_both(
                 wav[..., part], fake.detach()[..., part]
             )
-            loss = self.losses.discriminator(real, fake)
+            loss = self.losses.discriminator(real, generated)
         return loss, {"discriminator_loss": loss}
 
     def encode(self, x: Tensor, **kwargs: Any) -> Tensor:

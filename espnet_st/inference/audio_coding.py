@@ -173,8 +173,8 @@ class AudioCoding:
             ValueError: If codes are out of range, empty, or of layers that are not
                 there.
         """
-        codes = [one_utterance(one) for one in codes]
-        for one in codes:
+        utterances = [one_utterance(one) for one in codes]
+        for one in utterances:
             check_codes(one, self.codebook_size)
             most = self.n_q - start
             if one.dim() != 2 or not 0 < len(one) <= most or one.shape[1] == 0:
@@ -183,7 +183,7 @@ class AudioCoding:
                     f"most {most} and T at least 1"
                 )
         return self._run_batched(
-            partial(self.generator.decode_chunks, start=start), codes, 1
+            partial(self.generator.decode_chunks, start=start), utterances, 1
         )
 
     def _run_batched(

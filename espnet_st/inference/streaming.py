@@ -117,4 +117,5 @@ class _Signal:
         off = torch.autocast(chunk.values.device.type, enabled=False)
         with torch.inference_mode(), off:
             ((result,),) = run([chunk], [self._state])
+        assert result is not None
         return result.values.clone()  # outside of that mode: an ordinary tensor

@@ -28,7 +28,7 @@ def choose(kind: str, key: Hashable, costs: Mapping[str, Callable[[], float]]) -
         The name of the form of least cost.
     """
     if (kind, key) not in _chosen:
-        named = os.environ.get(f"ESPNET_ST_{kind.upper()}")
+        named = os.environ.get(f"ESPNET_ST_{kind.upper()}", "")
         names = [named] if named in costs else list(costs)
         best = names[0]
         if len(names) > 1:

@@ -108,9 +108,9 @@ def run_alone(
         items, outputs, states.unbind(1), ends.unbind(1), strict=True
     ):
         x = item.flip(0) if backwards else item
-        start = tuple(state[:, None, None])  # (1, 1, C) each
+        start = list(state[:, None, None])  # (1, 1, C) each
         hidden, *last = torch.lstm(
-            x[:, None], start, weights, True, 1, 0.0, False, False, False
+            x[:, None], start, list(weights), True, 1, 0.0, False, False, False
         )
         out.copy_(hidden[:, 0].flip(0) if backwards else hidden[:, 0])
         end.copy_(torch.cat(last)[:, 0])

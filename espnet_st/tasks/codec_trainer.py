@@ -27,7 +27,7 @@ class CodecTrainer(WholeCheckpoints, GANTrainer):
     """
 
     @classmethod
-    def run(
+    def run(  # type: ignore[override]
         cls,
         *,
         trainer_options: GANTrainerOptions,

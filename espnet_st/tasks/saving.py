@@ -68,7 +68,7 @@ class WholeCheckpoints:
     def run(cls, **parts: Any) -> None:
         """Train; model, optimizers, iterators and so on as ESPnet passes them."""
         with atomic_saves():
-            super().run(**parts)
+            super().run(**parts)  # type: ignore[misc]
 
     @classmethod
     def resume(
@@ -86,5 +86,7 @@ class WholeCheckpoints:
             reporter: To be loaded.
             parts: Optimizers, schedulers and so on, as ESPnet passes them.
         """
-        super().resume(checkpoint, model=model, reporter=reporter, **parts)
+        super().resume(  # type: ignore[misc]
+            checkpoint, model=model, reporter=reporter, **parts
+        )
         _finish_saving(checkpoint, model, reporter)

@@ -28,9 +28,11 @@ class Backbone(nn.Module):
             1 before the model gets it; None where it gets the waveform as it is.
     """
 
+    model: Any
+
     def __init__(
         self,
-        model: nn.Module,
+        model: Any,
         sample_rate: int,
         n_layers: int,
         width: int,

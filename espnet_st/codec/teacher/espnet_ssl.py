@@ -25,7 +25,7 @@ UNREADABLE = (
 class EspnetBackbone(Backbone):
     """ESPnet's `ESPnetSSLModel` with a convolutional frontend; its loss is left out."""
 
-    def __init__(self, model: nn.Module, sample_rate: int = 16000):
+    def __init__(self, model: Any, sample_rate: int = 16000):
         """Wrap a model.
 
         Args:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from typing import Any
+
+from torch import Tensor
 
 from espnet_st.codec.teacher.backbones import Backbone
 
@@ -12,9 +14,7 @@ MODEL_TYPES = ("hubert", "wavlm")
 class HuggingFaceBackbone(Backbone):
     """transformers' `HubertModel` or `WavLMModel`."""
 
-    def __init__(
-        self, model: nn.Module, normalize: bool = True, sample_rate: int = 16000
-    ):
+    def __init__(self, model: Any, normalize: bool = True, sample_rate: int = 16000):
         """Wrap a model.
 
         Args:

@@ -7,6 +7,7 @@ is for in `codec/distillation.py`, its units in `units.py`; training a small one
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -31,6 +32,8 @@ class Teacher(nn.Module):
         output_size: D, width of the features, or K, the number of units.
         n_layers: Transformer layers; the model has `n_layers + 1` hidden states.
     """
+
+    centroids: Tensor | None
 
     def __init__(
         self,
@@ -104,7 +107,7 @@ class Teacher(nn.Module):
             items = [self(one[None, :n])[0] for one, n in zip(wav, lengths.tolist())]
             return nn.utils.rnn.pad_sequence(items, batch_first=True)
         states = self.hidden_states(wav)
-        if self.layer == "avg":
+        if isinstance(self.layer, str):  # the average
             features = torch.stack(states).mean(dim=0)
         else:
             features = states[self.layer]
@@ -136,7 +139,7 @@ class Teacher(nn.Module):
         return tuple(state.float() for state in states)
 
 
-def receptive_field(kernels: list[int], strides: list[int]) -> int:
+def receptive_field(kernels: Sequence[int], strides: Sequence[int]) -> int:
     """Count the samples that one output of some convolutions sees (HuBERT: 400)."""
     size, jump = 1, 1
     for kernel, stride in zip(kernels, strides, strict=True):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from espnet_st.codec.teacher.backbones import Backbone, run_with_input
 
@@ -13,9 +15,7 @@ PREFIX = "torchaudio:"
 class TorchaudioBackbone(Backbone):
     """torchaudio's `Wav2Vec2Model`, which its HuBERT and WavLM are too."""
 
-    def __init__(
-        self, model: nn.Module, normalize: bool = False, sample_rate: int = 16000
-    ):
+    def __init__(self, model: Any, normalize: bool = False, sample_rate: int = 16000):
         """Wrap a model.
 
         Args:
@@ -65,7 +65,7 @@ def load(name: str) -> Backbone:
 
     name = name.removeprefix(PREFIX)
     bundle = getattr(pipelines, name, None)
-    if not usable(bundle):
+    if bundle is None or not usable(bundle):
         known = [key for key, value in vars(pipelines).items() if usable(value)]
         raise ValueError(
             f"torchaudio has no bundle {name!r} for features; expected one of "

@@ -102,7 +102,8 @@ class PhoneRecognizer(nn.Module):
         self.head = nn.Linear(sizes.hidden_size, n_phones + 1)
         if config.filterbank:
             first = self.encoder.feature_extractor.conv_layers[0].conv
-            filters = filterbank(*first.weight.shape[::2], config.sample_rate)
+            n_filters, _, size = first.weight.shape
+            filters = filterbank(n_filters, size, config.sample_rate)
             first.weight.data.copy_(filters.unsqueeze(1))
 
     def forward(self, wav: Tensor) -> Tensor:
@@ -174,10 +175,8 @@ def filterbank(n_filters: int, size: int, sample_rate: int) -> Tensor:
     return (waves * window).flatten(0, 1) / window.square().sum().sqrt()
 
 
-def save_teacher(
-    encoder: nn.Module, output_dir: Path, sample_rate: int = 16000
-) -> None:
-    """Save a `HubertModel` with a feature extractor, which holds `do_normalize`."""
+def save_teacher(encoder: Any, output_dir: Path, sample_rate: int = 16000) -> None:
+    """Save transformers' `HubertModel`, and an extractor that holds `do_normalize`."""
     from transformers import Wav2Vec2FeatureExtractor
 
     encoder.save_pretrained(output_dir)

@@ -193,8 +193,8 @@ class _Run:
             loss = self.model.loss(states, batch)
             losses.append(loss.item() * len(utterances))
             decoded = self.model.decode(states, batch)
-            for row, utterance in zip(decoded, utterances, strict=True):
-                errors += edit_distance(row, utterance.phones.tolist())
+            for phones_found, utterance in zip(decoded, utterances, strict=True):
+                errors += edit_distance(phones_found, utterance.phones.tolist())
                 phones += len(utterance.phones)
         row = {
             "step": self.step,
