@@ -95,7 +95,9 @@ def test_a_stage_says_which_stage_makes_what_it_lacks(tmp_path, stage, missing, 
     assert f"{missing} is missing: stage {maker} makes it" in said
 
 
-@pytest.mark.parametrize("name", ["datadir", "dumpdir", "expdir", "test_set"])
+@pytest.mark.parametrize(
+    "name", ["datadir", "dumpdir", "expdir", "test_set", "teacher"]
+)
 @pytest.mark.parametrize("value", ["{}/exp two", "{}/a,b", "{}/it's", "{}/JOBS"])
 def test_names_that_a_stage_would_trip_over_are_refused_before_stage_1(
     tmp_path, name, value
@@ -105,6 +107,13 @@ def test_names_that_a_stage_would_trip_over_are_refused_before_stage_1(
     assert code == 1
     assert f"'{value}' holds a blank or another character" in said
     assert "stage 1" not in said and not list(tmp_path.iterdir())
+
+
+def test_names_in_the_list_of_systems_are_held_to_the_same(tmp_path):
+    systems = tmp_path / "systems.yaml"
+    systems.write_text("- {key: x, label: X, codec: {exp: a b}}\n")
+    code, said = st("--systems", systems)
+    assert code == 1 and "'a b' holds a blank or another character" in said
 
 
 def test_names_with_other_letters_are_taken(tmp_path):

@@ -100,18 +100,15 @@ if [ "${smoke}" = true ]; then
     nj=1 # starting a job costs more than what it does
 fi
 
-# The names of files pass through Kaldi's tables, ESPnet's comma-separated options, and shells.
-for path in "${datadir}" "${dumpdir}" "${expdir}" "${train_set}" "${valid_set}" "${test_set}"; do
-    [[ ${path} =~ ^[[:alnum:]._/+=@%~-]+$ && ${path} != *JOB* ]] ||
-        die "'${path}' holds a blank or another character that a stage would trip over: use" \
-            "letters, digits and . _ / + = @ % ~ - in names of directories and sets, and not JOB"
-done
+check_names "${datadir}" "${dumpdir}" "${expdir}" "${train_set}" "${valid_set}" "${test_set}" \
+    "${teacher//:/}" "${teacher_config}" "${systems}" "${decode_config}" "${bench_config}"
 if [ "${ngpu}" -gt 0 ] && [ "${cmd_backend}" = local ]; then
     "${python}" -c "from espnet_st.bin.options import pick_device; pick_device(${ngpu})" || exit 1
 fi
 arrays=$("${python}" scripts/systems.py list --expdir "${expdir}" --dumpdir "${dumpdir}" --fs "${fs}" \
     --codec_only "${codec_only}" "${systems}")
 eval "${arrays}"
+check_names "${codec_exp[@]}" "${codec_config[@]}" "${codes_dir[@]}" "${lm_exp[@]}" "${lm_config[@]}"
 
 teacher_dir=${teacher:-${expdir}/teacher}
 units_dir=${expdir}/units

@@ -8,6 +8,16 @@ die() {
     printf '%s\n' "speechtok.sh: error: $*" >&2
     exit 1
 }
+# check_names NAME...: fail if one would not pass through Kaldi's tables, ESPnet's options that
+# are split at commas, and the shells of jobs
+check_names() {
+    local name
+    for name in "$@"; do
+        [[ ${name} =~ ^[[:alnum:]._/+=@%~-]*$ && ${name} != *JOB* ]] ||
+            die "'${name}' holds a blank or another character that a stage would trip over: use" \
+                "letters, digits and . _ / + = @ % ~ - in names of files and sets, and not JOB"
+    done
+}
 # need STAGE FILE...: fail unless the files are there, and say which stage makes them
 need() {
     local by=$1 file

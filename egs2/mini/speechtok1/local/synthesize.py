@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -201,7 +202,7 @@ def _espeak(voice: Voice, texts: Sequence[str]) -> list[Spoken]:
     starts: list[tuple[str, float]] = []
 
     @_CALLBACK
-    def collect(samples, count, events):
+    def collect(samples: Any, count: int, events: Any) -> int:
         if count > 0:
             blocks.append(np.ctypeslib.as_array(samples, (count,)).copy())
         position = 0
