@@ -50,11 +50,15 @@ class SpeechFigures:
 
     def words(self, key: str) -> Measurements | None:
         """Return the recognised words of a condition, None if there are none."""
+        if self.recognizer is None:
+            return None
         found = self.speech.scores.get((self.recognizer, key))
         return found if found is not None and found.values else None
 
     def voices(self, key: str | None) -> Measurements | None:
         """Return the embedded voices of a condition, None if there are none."""
+        if self.encoder is None or key is None:
+            return None
         return self.speech.scores.get((self.encoder, key))
 
     def all(self) -> dict[str, Figures]:
@@ -105,15 +109,15 @@ class SpeechFigures:
         self, conditions: list[Condition], figures: Mapping[str, Figures]
     ) -> None:
         """Set the word errors of each LM beside those of the first."""
-        first, *others = [c for c in conditions if c.kind == "tts"] or [None]
-        words = self.words(first.key) if first is not None else None
-        for other in others:
+        conditions = [c for c in conditions if c.kind == "tts"]
+        words = self.words(conditions[0].key) if conditions else None
+        for other in conditions[1:]:
             compared = self.words(other.key)
             if words is None or compared is None:
                 continue
             if words.values.keys() & compared.values.keys():
                 difference = word_error_difference(compared, words, self.config.seed)
-                name = f"{first.model} on {first.tokens}"
+                name = f"{conditions[0].model} on {conditions[0].tokens}"
                 figures[other.key]["wer_above"] = {name: difference}
 
     def _ground_truth(self, kind: str) -> Figures:

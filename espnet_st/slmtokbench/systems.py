@@ -23,7 +23,7 @@ Nothing here loads a model.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -167,8 +167,8 @@ def _check(
     key: str,
     what: str,
     block: Any,
-    required: set[str] = frozenset(),
-    one_of: set[str] = frozenset(),
+    required: Set[str] = frozenset(),
+    one_of: Set[str] = frozenset(),
 ) -> None:
     """Refuse a block with unknown keys or without those that it needs."""
     if not isinstance(block, Mapping):

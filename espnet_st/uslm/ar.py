@@ -39,6 +39,8 @@ class AutoregressiveModel(nn.Module):
         code_noise: In training, the share of input codes replaced at random.
     """
 
+    prior_slopes: Tensor | None
+
     def __init__(
         self,
         vocab_size: int,

@@ -162,7 +162,8 @@ def chosen_curves(curves: Curves, patterns: Iterable[str]) -> list[str]:
     logged = {name for series in curves.values() for name in series}
 
     def by_number(name: str) -> tuple[int, str]:
-        return int(re.search(r"\d*$", name)[0] or 0), name
+        digits = name[len(name.rstrip("0123456789")) :]
+        return int(digits or 0), name
 
     return [
         name

@@ -124,8 +124,9 @@ def generate(
         if not bool(going.all()):
             kept = fill_gaps(going)
             rows, drawn, recent = rows[kept], drawn[kept], recent[kept]
-            for one in (continuation, *processors):
-                one.keep(kept)
+            continuation.keep(kept)
+            for process in processors:
+                process.keep(kept)
         continuation.append(drawn)
     means = scores / (frames + ended)
     return [

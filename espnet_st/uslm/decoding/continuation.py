@@ -154,12 +154,14 @@ class GuidedContinuation(Continuation):
         max_frames: int,
         scale: float,
     ) -> None:
-        same = (text_lengths, text_positions, prompt, prompt_lengths)
         super().__init__(
             model,
             torch.cat([text, torch.full_like(text, NO_TEXT)]),
-            *(torch.cat([one, one]) for one in same),
-            max_frames=max_frames,
+            text_lengths.repeat(2),
+            text_positions.repeat(2, 1),
+            prompt.repeat(2, 1),
+            prompt_lengths.repeat(2),
+            max_frames,
         )
         self._scale = scale
         self._guide()
