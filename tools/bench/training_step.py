@@ -18,6 +18,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 import yaml
@@ -118,9 +119,16 @@ def official_step(args: argparse.Namespace, wav: Tensor, features: Tensor) -> St
     discriminator = get_optimizer(
         itertools.chain(*(one.parameters() for one in discriminators)), **settings
     )
-    mels: list[dict[str, int | None]] = [
-        {"n_fft": 1024 // k, "win_size": 1024 // k, "hop_size": 240 // k}
-        | {"num_mels": 80, "sample_rate": 16000, "fmin": 0, "fmax": None}
+    mels: list[dict[str, Any]] = [
+        {
+            "n_fft": 1024 // k,
+            "win_size": 1024 // k,
+            "hop_size": 240 // k,
+            "num_mels": 80,
+            "sample_rate": 16000,
+            "fmin": 0,
+            "fmax": None,
+        }
         for k in (1, 2, 4, 8)
     ]
 
