@@ -26,8 +26,8 @@ LESSER = {
 EXACT = (
     "tests/kernels/test_lstm.py",
     "tests/kernels/test_products.py",
-    "tests/codec/test_pieces.py",
-    "tests/codec/test_inference.py",
+    "tests/codec/test_chunks.py",
+    "tests/inference/test_inference.py",
 )
 
 
