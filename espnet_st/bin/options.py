@@ -41,8 +41,6 @@ def parse_job(
         The options, and the device to run on.
     """
     args = parser.parse_args(cmd)
-    if args.ngpu and not torch.cuda.is_available():
-        parser.error(f"--ngpu {args.ngpu}: torch finds no GPU here; use --ngpu 0")
     setup_logging()
     logging.info("%s", vars(args))
     return args, pick_device(args.ngpu)
