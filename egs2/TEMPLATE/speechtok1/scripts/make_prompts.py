@@ -38,7 +38,7 @@ def make_prompts(codes_dir: Path) -> None:
 def main(cmd: list[str] | None = None) -> int:
     """Run the script; return its exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("codes_dir", type=Path, help="e.g. dump/codes/train")
+    parser.add_argument("codes_dir", type=Path, help="e.g. dump/codes_mini/train")
     return exit_code(make_prompts, parser.parse_args(cmd).codes_dir)
 
 
