@@ -214,6 +214,7 @@ for name, conf in plan["confs"].items():
     for batch in plan["batches"]:
         quantizer(batch[:5] if rank == 0 else batch[5:])
     torch.save(quantizer.state_dict(), f"{folder}/{name}{rank}.pt")
+torch.distributed.destroy_process_group()  # its threads would abort the exit
 """
 
 
