@@ -52,6 +52,8 @@ EXTRAS = {
     "dev": [
         "accelerate",
         "beartype",
+        # Of ESPnet's ASR training; there is no wheel of it for Python 3.13.
+        'editdistance; python_version < "3.13"',
         "mypy",
         "pytest",
         "ruff",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from espnet_st.bin.options import pick_device, setup_logging
 from espnet_st.bin.tts_options import parse_options, read_decoding
-from espnet_st.inference.synthesis import Inputs, speaking_settings, synthesize_set
+from espnet_st.inference.synthesis import Inputs, synthesize_set
 from espnet_st.inference.text2speech import Text2Speech
 
 
@@ -47,9 +47,7 @@ def main(cmd: Sequence[str] | None = None) -> None:
     )
     logging.info("decoding with %s, of which were given: %s", tts.options, [*decoding])
     names = read_keys(args.key_file) if args.key_file else None
-    synthesize_set(
-        tts, inputs, args.output_dir, args.batch_size, names, speaking_settings(tts)
-    )
+    synthesize_set(tts, inputs, args.output_dir, args.batch_size, names)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 from torch import Tensor, nn
@@ -9,7 +10,7 @@ from torch import Tensor, nn
 from espnet_st.codec.chunks import Layer
 
 
-class CodecPart(nn.Module):
+class CodecPart(nn.Module, ABC):
     """An encoder, waveforms (B, 1, N) to latent frames (B, D, T), or a decoder, back.
 
     Attributes:
@@ -24,9 +25,9 @@ class CodecPart(nn.Module):
     half_precision: bool
 
     @property
+    @abstractmethod
     def layers(self) -> Sequence[Layer]:
-        """Layers that it consists of, for `chunks.run_layers`."""
-        raise NotImplementedError
+        """Give the layers that it consists of, for `chunks.run_layers`."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Run whole signals through all layers."""

@@ -158,7 +158,6 @@ def synthesize_set(
     output_dir: str | Path,
     batch_size: int,
     names: Sequence[str] | None = None,
-    settings: Mapping[str, Any] | None = None,
 ) -> None:
     """Speak a set of texts into `output_dir`: `wav/`, `wav.scp`, `codes.scp`.
 
@@ -171,17 +170,16 @@ def synthesize_set(
         output_dir: Where files go.
         batch_size: Utterances at once.
         names: Keys of the utterances to speak; all texts by default.
-        settings: What all of them depend on, see `speaking_settings`.
 
     Raises:
         ValueError: If nothing could be spoken, a key leads out of `output_dir`, another
-            job works there, or it was begun with other settings or input.
+            job works there, or it was begun with another model, option or input.
     """
     output = Path(output_dir)
     names = list(inputs.tables["text"]) if names is None else names
     wavs = {name: file_of_key(output / "wav", name, ".wav") for name in names}
     start, seconds = time.perf_counter(), 0.0
-    with Job(output, settings or {}) as job, CodesWriter(output) as writer:
+    with Job(output, speaking_settings(tts)) as job, CodesWriter(output) as writer:
         skipped = Skipped(output / "skipped.txt")
         there = {n for n, wav in wavs.items() if n in writer.done and wav.is_file()}
         todo = job.resume({name: inputs.describe(name) for name in names}, there)

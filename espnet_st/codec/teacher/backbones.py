@@ -7,6 +7,7 @@ frames with the codec's are in `teacher.py`.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 from torch import Tensor, nn
 
 
-class Backbone(nn.Module):
+class Backbone(nn.Module, ABC):
     """A speech model's hidden states.
 
     Attributes:
@@ -54,6 +55,7 @@ class Backbone(nn.Module):
         """Samples per frame."""
         return prod(self.strides)
 
+    @abstractmethod
     def forward(self, wav: Tensor) -> tuple[Tensor, ...]:
         """Compute all hidden states of waveforms.
 
@@ -63,7 +65,6 @@ class Backbone(nn.Module):
         Returns:
             `n_layers + 1` states (B, T, D), the transformer's input first.
         """
-        raise NotImplementedError
 
 
 def run_with_input(layer: nn.Module, run: Callable[[], Any]) -> tuple[Tensor, Any]:
