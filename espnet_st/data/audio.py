@@ -13,6 +13,7 @@ import numpy as np
 import soundfile
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 from torchaudio.functional import resample
 
 from espnet_st.data.streams import open_audio
@@ -170,7 +171,11 @@ def prepare_audio(
                     "cancel each other; give one of them"
                 )
         if sample_rate != target_rate:
-            samples = resample(samples, int(sample_rate), int(target_rate))
+            rates = int(sample_rate), int(target_rate)
+            length = resampled_length(samples.numel(), *rates)
+            # torchaudio counts in float32: some samples too few in a long signal.
+            spare = 1 + samples.numel() // 2**20
+            samples = resample(pad(samples, (0, spare)), *rates)[:length]
             _peak(samples)
     return samples
 

@@ -3,8 +3,9 @@
 libsndfile takes a file that was cut for a shorter one. The outer header of a WAV file
 is no help: recorders in browsers write the size of the file there, and a program that
 writes into a pipe cannot know it. The chunk that holds the samples says it right.
-Holds RIFF and RF64 (WAV), AIFF, AU and NIST files; other formats notice a cut
-themselves. Decoding is none of its business.
+Holds RIFF, RF64 and W64 (WAV), AIFF, SVX, AU, VOC and NIST files. Of the others CAF,
+FLAC, OGG and MP3 notice a cut themselves; formats of samplers and MATLAB do not.
+Decoding is none of its business.
 """
 
 from __future__ import annotations
@@ -58,6 +59,14 @@ def find_samples(stream: Readable) -> SampleData | None:
         for name, start, size in _chunks(stream, "big"):
             if name == b"SSND":
                 return SampleData(start, size)
+    if magic[:4] == b"FORM" and magic[8:] in (b"8SVX", b"16SV"):
+        for name, start, size in _chunks(stream, "big"):
+            if name == b"BODY":
+                return SampleData(start, size)
+    if magic == b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb":
+        return _find_in_w64(stream)
+    if magic == b"Creative Voi":
+        return _find_in_voc(stream)
     if magic[:4] == b".snd":
         start, size = (int.from_bytes(magic[i : i + 4], "big") for i in (4, 8))
         return SampleData(start, None if size >= UNKNOWN else size)
@@ -88,6 +97,31 @@ def _chunks(
         start, size = stream.tell(), int.from_bytes(head[4:], order)
         yield head[:4], start, size
         stream.seek(start + size + size % 2)
+
+
+def _find_in_w64(stream: Readable) -> SampleData | None:
+    """Go through chunks of a GUID of 16 bytes and a size that counts its own head."""
+    stream.seek(40)  # the outer chunk's head, and the GUID of `wave`
+    while len(head := stream.read(24)) == 24:
+        start, size = stream.tell(), int.from_bytes(head[16:], "little") - 24
+        if size < 0:
+            break
+        if head[:4] == b"data":
+            return SampleData(start, size)
+        stream.seek(start + size + -size % 8)
+    return None
+
+
+def _find_in_voc(stream: Readable) -> SampleData | None:
+    """Find the first block of samples: its kind is 1 or 9, its size has three bytes."""
+    stream.seek(20)
+    stream.seek(int.from_bytes(stream.read(2), "little"))
+    while len(head := stream.read(4)) == 4:
+        start, size = stream.tell(), int.from_bytes(head[1:], "little")
+        if head[0] in (1, 9):
+            return SampleData(start, size)
+        stream.seek(start + size)
+    return None
 
 
 def _find_in_nist(header: bytes) -> SampleData | None:

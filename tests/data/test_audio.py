@@ -9,7 +9,12 @@ import pytest
 import soundfile
 import torch
 
-from espnet_st.data.audio import audio_size, prepare_audio, read_audio
+from espnet_st.data.audio import (
+    audio_size,
+    prepare_audio,
+    read_audio,
+    resampled_length,
+)
 from espnet_st.data.corpus import Utterance
 
 
@@ -211,7 +216,7 @@ def test_a_cut_file_is_refused_whatever_the_outer_header_says(outer, tmp_path):
 
 @pytest.mark.parametrize(
     "kind",
-    ["WAV", "WAVEX", "RF64", "AIFF", "AU", "FLAC", "CAF", "NIST", "OGG", "MP3"],
+    "WAV WAVEX RF64 W64 AIFF SVX AU VOC FLAC CAF NIST OGG MP3".split(),
 )
 def test_a_cut_file_of_any_format_is_refused(kind, tmp_path):
     path = tmp_path / "a"
@@ -254,6 +259,15 @@ def test_a_cut_archive_is_refused(form, tmp_path):
         read_audio(places[1])
     with pytest.raises(ValueError, match="holds no audio"):
         read_audio(f"{ark}:0")
+
+
+@pytest.mark.parametrize("rates", [(44100, 24000), (22050, 16000), (48000, 16000)])
+def test_a_resampled_length_is_exact(rates):
+    for length in (*range(1, 40), *range(20_000, 20_200), 40_000_001):
+        resampled = prepare_audio(torch.zeros(length), *rates)
+        assert len(resampled) == resampled_length(length, *rates)
+    assert resampled_length(441, 44100, 24000) == 240
+    assert resampled_length(442, 44100, 24000) == 241
 
 
 @pytest.mark.parametrize("subtype", ["GSM610", "MS_ADPCM", "IMA_ADPCM", "ULAW"])
