@@ -168,6 +168,7 @@ def options_to_official(conf: Mapping[str, Any]) -> dict[str, Any]:
     """
     model = build_on_meta(conf)
     model.need("ar", "nar")
+    assert model.ar is not None and model.nar is not None
     width, layers = model.ar.predict_layer.in_features, len(model.ar.decoder.layers)
     plain = dict(
         codebook_size=model.codebook_size,

@@ -67,7 +67,7 @@ def symbols_file(directory: Path) -> Path:
 
 
 def read_release(
-    directory: Path, model_file: Path | None = None, n_heads: int = N_HEADS
+    directory: Path, model_file: str | Path | None = None, n_heads: int = N_HEADS
 ) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Read a release as what ESPnet would have left of its training.
 

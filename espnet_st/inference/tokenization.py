@@ -103,13 +103,12 @@ def tokenize_set(
                     skipped.add(key, wav)
                     bar.update(1)
             # Lengths are sure only now: a pipe does not say its own.
-            lengths = {
-                key: len(wav) for key, wav in loaded.items() if torch.is_tensor(wav)
-            }
+            wavs = {k: wav for k, wav in loaded.items() if torch.is_tensor(wav)}
+            lengths = {key: len(wav) for key, wav in wavs.items()}
             for keys in batches(
                 list(lengths), lengths.__getitem__, batch_size, batch_bins
             ):
-                batch = [loaded[key] for key in keys]
+                batch = [wavs[key] for key in keys]
                 for key, codes in zip(keys, codec.encode_batch(batch), strict=True):
                     writer[key] = codes
                 bar.update(

@@ -42,11 +42,11 @@ def word_error_difference(
     """Compute how far the word error rate of one condition lies above another's."""
     both = recognized.values | other.values
     references = {key: value["reference"] for key, value in both.items()}
-    hypotheses = [
+    ours, theirs = (
         {key: value["hypothesis"] for key, value in one.values.items()}
         for one in (recognized, other)
-    ]
-    return wer_difference(references, *hypotheses, seed)
+    )
+    return wer_difference(references, ours, theirs, seed)
 
 
 def mean(values: Mapping[str, float]) -> float | None:

@@ -16,6 +16,7 @@ from espnet_st.slmtokbench.scorers.base import (
     NotScored,
 )
 from espnet_st.slmtokbench.systems import (
+    LanguageModel,
     System,
     conversion_spans,
     layer_part,
@@ -78,7 +79,7 @@ def list_conditions(recipe: Recipe, n_q: Mapping[str, int]) -> list[Condition]:
     conditions = [truth]
     for system in systems:
         conditions += _resyntheses(system, recipe, n_q[system.key])
-    spoken = [_zeroshot(system, recipe) for system in systems if system.lm is not None]
+    spoken = [_zeroshot(one, one.lm, recipe) for one in systems if one.lm is not None]
     if spoken:
         prompts = test / "zeroshot" / "prompt_wav.scp"
         conditions += spoken
@@ -116,13 +117,13 @@ def _resyntheses(system: System, recipe: Recipe, n_q: int) -> list[Condition]:
     ]
 
 
-def _zeroshot(system: System, recipe: Recipe) -> Condition:
+def _zeroshot(system: System, lm: LanguageModel, recipe: Recipe) -> Condition:
     return Condition(
         f"{system.key}_tts",
-        system.lm.label,
+        lm.label,
         system.label,
         "tts",
-        _made(system.lm.exp, "zeroshot", recipe),
+        _made(lm.exp, "zeroshot", recipe),
         recipe.test_dir / "zeroshot" / "text",
     )
 

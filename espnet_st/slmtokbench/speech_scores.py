@@ -96,8 +96,11 @@ def score_speech(
     for (scorer, key), measured in scores.items():
         if measured.failed:
             failures[f"{scorer} on {key}"] = dict(sorted(measured.failed.items()))
-    for where, items in failures.items():
+    for where, reasons in failures.items():
         logging.warning(
-            "%s: %d utterances have no score: %s", where, len(items), " ".join(items)
+            "%s: %d utterances have no score: %s",
+            where,
+            len(reasons),
+            " ".join(reasons),
         )
     return SpeechScores(conditions, scores, missing_scorers, missing, failures)

@@ -35,6 +35,11 @@ class TableEmbedding(nn.Module):
         for j in range(n_q - 2):
             self.predict_layers[j].weight = self.embeddings[j + 2].weight
 
+    @property
+    def tables(self) -> list[nn.Embedding]:
+        """Give the embeddings, those of the first codebook first."""
+        return [table for table in self.embeddings if isinstance(table, nn.Embedding)]
+
     def embed(self, codes: Tensor, known: Tensor) -> Tensor:
         """Sum the embeddings of the known codes.
 
@@ -77,6 +82,9 @@ class CodebookEmbedding(nn.Module):
 
     CONTEXT = 7
     """Frames that are read together."""
+
+    inputs: Tensor
+    entries: Tensor
 
     def __init__(self, codebooks: Tensor, d_model: int) -> None:
         super().__init__()

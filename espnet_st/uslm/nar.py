@@ -61,6 +61,7 @@ class NonAutoregressiveModel(nn.Module):
         self.rotary = rotary
         self.whole_prompt = whole_prompt
         self.text_embedding = nn.Embedding(vocab_size, d_model)
+        self.codes: TableEmbedding | CodebookEmbedding
         if codebooks is None:
             self.codes = TableEmbedding(codebook_size, n_q, d_model)
         else:
@@ -136,7 +137,7 @@ class NonAutoregressiveModel(nn.Module):
             torch.cat([text_vectors, code_vectors], dim=1),
             mask=visible[:, None, None, :],
             rope=rope,
-            condition=torch.cat([e.weight for e in self.stage_embeddings])[stages - 1],
+            condition=torch.cat(list(self.stage_embeddings.parameters()))[stages - 1],
         )[:, size:]
         return self.codes.predict(hidden, stages)
 

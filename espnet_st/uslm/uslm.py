@@ -7,20 +7,24 @@ room `inference` turns text into tokens, and codes into sound.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import reduce
 from typing import Any
 
 import torch
 from espnet2.torch_utils.device_funcs import force_gatherable
 from espnet2.tts.abs_tts import AbsTTS
-from torch import Tensor
+from torch import Tensor, nn
 
 from espnet_st.codes import check_codes, from_feats, to_feats
 from espnet_st.uslm.aligner import TextAligner
 from espnet_st.uslm.ar import AutoregressiveModel
 from espnet_st.uslm.autocast import PRECISIONS, autocast, read_switch
-from espnet_st.uslm.code_embeddings import init_tables, read_codebooks
+from espnet_st.uslm.code_embeddings import (
+    TableEmbedding,
+    init_tables,
+    read_codebooks,
+)
 from espnet_st.uslm.decoding.limits import Limits
 from espnet_st.uslm.decoding.options import DecodingOptions
 from espnet_st.uslm.decoding.prompts import Prompt
@@ -138,7 +142,7 @@ class USLM(AbsTTS):
         self.bfloat16 = bfloat16
         self.spks = self.langs = self.spk_embed_dim = None
         books = read_codebooks(codebooks, odim, codebook_size)
-        common = dict(
+        common: dict[str, Any] = dict(
             d_model=d_model,
             n_heads=n_heads,
             ffn_size=ffn_size,
@@ -168,8 +172,11 @@ class USLM(AbsTTS):
                 **common,
             )
         if books is not None and codebooks_as == "tables":
-            tables = [self.nar.codes.embeddings] if self.nar else []
-            tables += [[self.ar.audio_embedding]] if self.ar else []
+            tables: list[Iterable[nn.Embedding]] = []
+            if self.nar is not None and isinstance(self.nar.codes, TableEmbedding):
+                tables.append(self.nar.codes.tables)
+            if self.ar is not None:
+                tables.append([self.ar.audio_embedding])
             init_tables(tables, books)
 
     @property
@@ -185,6 +192,7 @@ class USLM(AbsTTS):
             ValueError: If there is no NAR model.
         """
         self.need("nar")
+        assert self.nar is not None
         limits = Limits(self.n_q, self.codebook_size, self.idim, self.max_frames)
         return Synthesizer(self.ar, self.nar, self.aligner, self.special_tokens, limits)
 

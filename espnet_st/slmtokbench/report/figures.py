@@ -52,8 +52,9 @@ def shown_utterances(
         if condition.kind == kind and condition.wav_scp.is_file():
             keys = set(read_sources(condition.wav_scp))
             shared = keys if shared is None else shared & keys
-    keys = sorted(shared or ())
-    return sorted(random.Random(seed).sample(keys, min(count, len(keys))))
+    candidates = sorted(shared or ())
+    count = min(count, len(candidates))
+    return sorted(random.Random(seed).sample(candidates, count))
 
 
 def player_label(condition: Condition) -> str:

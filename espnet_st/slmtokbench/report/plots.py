@@ -24,7 +24,7 @@ N_FFT, HOP, N_MELS = 1024, 256, 80
 
 def log_mel(wav: np.ndarray, sample_rate: int) -> np.ndarray:
     """Compute the log-mel spectrogram (n_mels, frames) of speech (N,), in dB."""
-    import librosa
+    from librosa.filters import mel
 
     spectrum = torch.stft(
         torch.from_numpy(wav).float(),
@@ -33,7 +33,7 @@ def log_mel(wav: np.ndarray, sample_rate: int) -> np.ndarray:
         window=torch.hann_window(N_FFT),
         return_complex=True,
     )
-    mels = librosa.filters.mel(sr=sample_rate, n_fft=N_FFT, n_mels=N_MELS)
+    mels = mel(sr=sample_rate, n_fft=N_FFT, n_mels=N_MELS)
     power = mels @ spectrum.abs().numpy() ** 2
     return 10.0 * np.log10(np.maximum(power, 1e-8))
 

@@ -20,7 +20,7 @@ class Table:
 
     title: str
     columns: tuple[str, ...]
-    rows: list[tuple[str, ...]]
+    rows: Sequence[tuple[str, ...]]
     notes: list[str] = field(default_factory=list)
 
 
@@ -49,8 +49,8 @@ def wer_counts(figures: Mapping) -> str:
 
 def reconstruction_table(rows: Sequence[Mapping], quality: Sequence[str]) -> Table:
     """Lay out table 2. Rows hold `model`, `tokens`, `wer` and the quality scores."""
-    columns = ("Tokenizer", "Tokens", "WER % ↓", "S / D / I / words")
-    columns += tuple(find_scorer(name).title for name in quality)
+    titles = (find_scorer(name).title for name in quality)
+    columns = ("Tokenizer", "Tokens", "WER % ↓", "S / D / I / words", *titles)
     lines = []
     for row in rows:
         original = row["kind"] == "original"

@@ -125,7 +125,7 @@ def job_stamp(job: Job, settings: Mapping[str, Any]) -> str:
     scorer = find_scorer(job.scorer)
     files = [item.wav for item in job.items]
     if scorer.reads_original:
-        files += [item.reference for item in job.items]
+        files += [item.reference for item in job.items if item.reference]
     return fingerprint(
         scorer=job.scorer,
         depends_on=scorer.depends_on(settings),

@@ -54,7 +54,7 @@ class CodePhoneCounts:
     @classmethod
     def count(
         cls,
-        codes: Mapping[str, Sequence[int]],
+        codes: Mapping[str, Sequence[int] | np.ndarray],
         alignments: Mapping[str, Sequence[TimedPhone]],
         codebook_size: int,
         frame_rate: float,

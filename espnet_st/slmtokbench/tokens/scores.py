@@ -83,7 +83,8 @@ def score_alignment(
         Condition key to figures (see `align`); title to why there are none.
     """
     sets = [recipe.train_set, recipe.valid_set, recipe.test_set]
-    found, missing, todo, stamps = {}, {}, {}, {}
+    found, missing, stamps = {}, {}, {}
+    todo: dict[str, AlignmentTask] = {}
     for tokens in tokenizers:
         for span in resynthesis_spans(tokens.n_q):
             key = f"{tokens.system.key}_{layer_part(span)}"
@@ -118,7 +119,8 @@ def _alignment_task(
     n_layers = int(span.rpartition("-")[2])
     books = tokens.codebooks[:n_layers]
     if config.downstream_init == "random":
-        books = random_codebooks(*books.shape, seed=config.seed)
+        _, size, dim = books.shape
+        books = random_codebooks(n_layers, size, dim, config.seed)
     return AlignmentTask(
         name=f"{tokens.system.label} {layer_title(span)}",
         directory=tokens.system.codes_dir,
@@ -213,7 +215,7 @@ def score_codebooks(
     for name in (recipe.train_set, recipe.test_set):
         for tokens in tokenizers:
             label = tokens.system.label
-            line = {"model": label, "tokens": "RVQ-1", "set": name}
+            line: dict[str, Any] = {"model": label, "tokens": "RVQ-1", "set": name}
             try:
                 table = score_codebook(tokens, name, recipe, cache)
                 line.update(table.summary())

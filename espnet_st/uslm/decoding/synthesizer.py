@@ -101,9 +101,10 @@ class Synthesizer:
         for text, prompt in zip(texts, prompts, strict=True):
             self.limits.check_request(text, prompt)
         if self.special_tokens:
-            texts, prompts = self.special_tokens.surround_prompted(
+            surrounded, prompts = self.special_tokens.surround_prompted(
                 texts, prompts, options.ar_prompt
             )
+            texts = [text for text in surrounded if text is not None]
         encoded = self.encode_prompts(prompts)
         padded = self.predict_durations(self._pad(texts), encoded)
         hypotheses = self.sample_semantic(padded, encoded, options)
@@ -205,12 +206,15 @@ class Synthesizer:
         prompt_texts = prompts.texts.keep_where(continued)
         offsets = prompt_texts.lengths if self.aligner is None else prompt_lengths
         most = (texts.lengths * options.maxlenratio).ceil().long().clamp(min=1)
-        inputs = (
-            *concatenate(prompt_texts, texts, offsets).inputs,
-            prompts.semantic[:, : int(prompt_lengths.max())],
-            prompt_lengths,
-            (texts.lengths * options.minlenratio).long(),
-            torch.minimum(most, self.limits.max_frames - prompts.lengths),
+        text, text_lengths, positions = concatenate(prompt_texts, texts, offsets).inputs
+        inputs = dict(
+            text=text,
+            text_lengths=text_lengths,
+            text_positions=positions,
+            prompt=prompts.semantic[:, : int(prompt_lengths.max())],
+            prompt_lengths=prompt_lengths,
+            min_frames=(texts.lengths * options.minlenratio).long(),
+            max_frames=torch.minimum(most, self.limits.max_frames - prompts.lengths),
         )
         seeds = list(options.seeds) or [0] * len(texts.lengths)
         best: dict[int, ARHypothesis] = {}
@@ -221,7 +225,7 @@ class Synthesizer:
             candidates = texts.select(each)
             hypotheses = generate(
                 self.ar,
-                *(part[each] for part in inputs),
+                **{name: part[each] for name, part in inputs.items()},
                 sampling=options,
                 seeds=[derive_seed(seeds[row], n) for row in rows for n in tries],
                 processors=make_guidance(self.aligner, options.align_scale, candidates),

@@ -56,6 +56,9 @@ class Int8Linear(nn.Module):
     Each input row has a scale of its own, so that its output depends on no other row.
     """
 
+    weight: Tensor
+    scale: Tensor
+
     def __init__(self, linear: nn.Linear) -> None:
         super().__init__()
         weight, scale = to_integers(linear.weight, WEIGHTS)
@@ -76,8 +79,8 @@ class LayeredAttention(SelfAttention):
     def __init__(self, attention: SelfAttention) -> None:
         nn.Module.__init__(self)
         self.n_heads, self.dropout = attention.n_heads, attention.dropout
-        size = attention.in_proj_weight.shape
-        self.in_proj = nn.Linear(*reversed(size), device="meta")
+        outputs, inputs = attention.in_proj_weight.shape
+        self.in_proj = nn.Linear(inputs, outputs, device="meta")
         self.in_proj.weight = attention.in_proj_weight
         self.in_proj.bias = attention.in_proj_bias
         self.out_proj = attention.out_proj
@@ -116,7 +119,9 @@ def set_weight_precision(model: nn.Module, dtype: str) -> None:
     for module in list(model.modules()):
         if isinstance(module, Transformer):
             for layer in module.layers:
-                layer.self_attn = LayeredAttention(layer.self_attn)
+                attention = layer.self_attn
+                assert isinstance(attention, SelfAttention)
+                layer.self_attn = LayeredAttention(attention)
             _replace(module, KINDS[dtype])
 
 
