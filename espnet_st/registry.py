@@ -26,6 +26,9 @@ ADDED: dict[str, list[tuple[str, str, str]]] = {
         f"espnet2.tasks.{name}": [FRONTEND]
         for name in ("asr", "asr_transducer", "s2t", "s2t_ctc", "slu", "st")
     },
+    "espnet2.speechlm.model.speechlm.speechlm_job": [
+        ("_multimodal_ios", "discrete_audio", "frontend.speechlm:SpeechLMAudioIO")
+    ],
 }
 """What ESPnet's modules get: an attribute, a name among its choices, and a class."""
 
@@ -75,7 +78,8 @@ def _add_classes(module: ModuleType) -> None:
     for choices, name, target in ADDED[module.__name__]:
         room, _, attribute = target.partition(":")
         added = getattr(importlib.import_module(f"espnet_st.{room}"), attribute)
-        getattr(module, choices).classes[name] = added
+        known = getattr(module, choices)
+        getattr(known, "classes", known)[name] = added  # ClassChoices, or a mapping
 
 
 def _reduce_options(options: Namespace) -> tuple[Any, ...]:
