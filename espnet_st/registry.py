@@ -77,9 +77,11 @@ class _Finder(MetaPathFinder):
 def _add_classes(module: ModuleType) -> None:
     for choices, name, target in ADDED[module.__name__]:
         room, _, attribute = target.partition(":")
-        added = getattr(importlib.import_module(f"espnet_st.{room}"), attribute)
-        known = getattr(module, choices)
-        getattr(known, "classes", known)[name] = added  # ClassChoices, or a mapping
+        ours = importlib.import_module(f"espnet_st.{room}")
+        if hasattr(ours, attribute):  # else it is importing `module`, and adds itself
+            known = getattr(module, choices)
+            classes = getattr(known, "classes", known)  # ClassChoices, or a mapping
+            classes[name] = getattr(ours, attribute)
 
 
 def _reduce_options(options: Namespace) -> tuple[Any, ...]:

@@ -119,7 +119,9 @@ def write_hugging_face(
     extractor |= {"sampling_rate": conf["sample_rate"], "return_attention_mask": True}
     _write_json(directory / PREPROCESSOR, extractor)
     # Each on its own: safetensors refuses memory that two of them share.
-    tensors = {PREFIX + key: x.detach().clone().contiguous() for key, x in state.items()}
+    tensors = {
+        PREFIX + key: x.detach().clone().contiguous() for key, x in state.items()
+    }
     safetensors.save_file(tensors, directory / WEIGHTS, metadata={"format": "pt"})
 
 

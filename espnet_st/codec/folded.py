@@ -11,6 +11,7 @@ from espnet_st.codec.generator import Generator
 from espnet_st.codec.layers import fold_weight_norm
 from espnet_st.kernels.processor import usable_dtype
 
+
 class FoldedCopy:
     """Keeps a copy whose weights are normalised once, as `AudioCoding` has them.
 

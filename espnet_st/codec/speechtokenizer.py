@@ -255,9 +255,7 @@ class SpeechTokenizer(AbsGANCodec):
             loss = self.losses.discriminator(real, generated)
         return loss, {"discriminator_loss": loss}
 
-    def encode(
-        self, x: Tensor, lengths: Tensor | None = None, **kwargs: Any
-    ) -> Tensor:
+    def encode(self, x: Tensor, lengths: Tensor | None = None, **kwargs: Any) -> Tensor:
         """Encode waveforms.
 
         Args:

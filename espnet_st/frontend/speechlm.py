@@ -1,5 +1,7 @@
 """Speech tokens in ESPnet's SpeechLM: its discrete audio with one more codec choice.
 
+Importing this module adds it to ESPnet's jobs, as `registry.register` does later on.
+
 ESPnet's own way to a codec pads a batch, and in training hands over waveforms and codec
 in half precision; either gives other codes than those that a signal has alone.
 """
@@ -8,6 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from espnet2.speechlm.model.speechlm import speechlm_job
 from espnet2.speechlm.model.speechlm.multimodal_io.audio import DiscreteAudioIO
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
@@ -130,3 +133,6 @@ class SpeechLMAudioIO(DiscreteAudioIO):
             wavs[i] = wav
         padded = pad_sequence(wavs, batch_first=True)[:, None]
         return padded.to(codes.device), counts * self.frame_shift
+
+
+speechlm_job._multimodal_ios["discrete_audio"] = SpeechLMAudioIO

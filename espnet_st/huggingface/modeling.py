@@ -117,7 +117,9 @@ class SpeechTokenizerModel(PreTrainedModel):
     def _check(self, info: dict[str, Any]) -> None:
         """Refuse what would leave random weights in the model."""
         expected = dict(self.state_dict())
-        found = {key: x for key, x in expected.items() if key not in info["missing_keys"]}
+        found = {
+            key: x for key, x in expected.items() if key not in info["missing_keys"]
+        }
         found |= {key: torch.empty(0) for key in info["unexpected_keys"]}
         for key, shape, *_ in info["mismatched_keys"]:
             found[key] = torch.empty(shape, device="meta")
@@ -190,7 +192,9 @@ class SpeechTokenizerModel(PreTrainedModel):
         codes, frames = pad_codes([one[:n_q] for one in found])
         output = SpeechTokenizerEncoderOutput(
             audio_codes=batch_first(codes),
-            audio_codes_mask=valid_mask(frames, codes.shape[-1]).long().to(codes.device),
+            audio_codes_mask=valid_mask(frames, codes.shape[-1])
+            .long()
+            .to(codes.device),
         )
         return self._given(output, return_dict)
 
