@@ -111,6 +111,16 @@ def to_feats(codes: Tensor) -> Tensor:
     return codes.permute(1, 2, 0)
 
 
+def batch_first(codes: Tensor) -> Tensor:
+    """Turn codes (n_q, B, T) to the layout of `transformers`, (B, n_q, T)."""
+    return codes.transpose(0, 1)
+
+
+def layers_first(codes: Tensor) -> Tensor:
+    """Turn codes (B, n_q, T) of `transformers` to ours, (n_q, B, T)."""
+    return codes.transpose(0, 1)
+
+
 def pad_codes(
     utterances: Sequence[Tensor],
 ) -> tuple[Tensor, Tensor]:

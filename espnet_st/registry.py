@@ -26,6 +26,9 @@ ADDED: dict[str, list[tuple[str, str, str]]] = {
         f"espnet2.tasks.{name}": [FRONTEND]
         for name in ("asr", "asr_transducer", "s2t", "s2t_ctc", "slu", "st")
     },
+    "espnet2.speechlm.model.speechlm.speechlm_job": [
+        ("_multimodal_ios", "discrete_audio", "frontend.speechlm:SpeechLMAudioIO")
+    ],
 }
 """What ESPnet's modules get: an attribute, a name among its choices, and a class."""
 
@@ -74,8 +77,11 @@ class _Finder(MetaPathFinder):
 def _add_classes(module: ModuleType) -> None:
     for choices, name, target in ADDED[module.__name__]:
         room, _, attribute = target.partition(":")
-        added = getattr(importlib.import_module(f"espnet_st.{room}"), attribute)
-        getattr(module, choices).classes[name] = added
+        ours = importlib.import_module(f"espnet_st.{room}")
+        if hasattr(ours, attribute):  # else it is importing `module`, and adds itself
+            known = getattr(module, choices)
+            classes = getattr(known, "classes", known)  # ClassChoices, or a mapping
+            classes[name] = getattr(ours, attribute)
 
 
 def _reduce_options(options: Namespace) -> tuple[Any, ...]:

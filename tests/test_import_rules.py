@@ -20,6 +20,7 @@ FLOORS = [
     {"codec"},
     {"uslm"},
     {"checkpoints"},
+    {"huggingface"},
     {"inference"},
     {"frontend"},
     {"slmtokbench"},

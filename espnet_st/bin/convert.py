@@ -1,4 +1,4 @@
-"""Convert between an official release and an ESPnet experiment directory."""
+"""Convert between ESPnet's form of a model, the official and Hugging Face's."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from espnet_st.bin.options import setup_logging
-from espnet_st.checkpoints.exchange_codec import export_codec, import_codec
+from espnet_st.checkpoints.exchange_codec import FORMS, convert_codec, form_of
 from espnet_st.checkpoints.exchange_uslm import export_uslm, import_uslm
 from espnet_st.checkpoints.official_uslm import N_HEADS
 from espnet_st.checkpoints.uslm_release import is_release
@@ -20,8 +20,9 @@ from espnet_st.registry import register
 def get_parser() -> argparse.ArgumentParser:
     """Make the parser of the command's options."""
     parser = argparse.ArgumentParser(
-        description="Convert an official release to an ESPnet experiment directory, or "
-        "a model that ESPnet trained to the official release's form."
+        description="Convert an official release to an ESPnet experiment directory, a "
+        "model that ESPnet trained to the official release's form, and a codec to and "
+        "from the form of Hugging Face."
     )
     parser.add_argument(
         "--codec",
@@ -30,6 +31,12 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--uslm", type=Path, help="directory of the USLM to convert")
     parser.add_argument(
         "--output_dir", type=Path, required=True, help="a new directory"
+    )
+    parser.add_argument(
+        "--to",
+        choices=FORMS,
+        help="form of the codec to write (default: espnet for an official release and "
+        "for one of Hugging Face, official for others)",
     )
     parser.add_argument("--model_file", type=Path, help="another checkpoint of it")
     parser.add_argument(
@@ -55,10 +62,12 @@ def main(cmd: Sequence[str] | None = None) -> None:
     args = parser.parse_args(cmd)
     if not args.codec and not args.uslm:
         parser.error("give --codec or --uslm")
+    if args.uslm and args.to:
+        parser.error("--to is for a codec: a USLM has two forms")
     setup_logging()
     if args.uslm:
-        official = is_release(args.uslm)
-        if official:
+        form = "espnet" if is_release(args.uslm) else "official"
+        if form == "espnet":
             import_uslm(
                 args.uslm,
                 args.output_dir,
@@ -70,16 +79,13 @@ def main(cmd: Sequence[str] | None = None) -> None:
         else:
             export_uslm(args.uslm, args.output_dir, args.model_file)
     else:
-        here = Path(args.codec)
-        official = (here / "config.json").is_file()
-        official = official and not (here / "config.yaml").is_file()
-        if official:
-            options = task_options("gan_codec", "GANCodecTask")
-            import_codec(args.codec, args.output_dir, args.model_file, options)
-        else:
-            export_codec(args.codec, args.output_dir, args.model_file)
-    made = "ESPnet's" if official else "the official"
-    logging.info("%s is %s in %s form", args.output_dir, args.uslm or args.codec, made)
+        default = "official" if form_of(args.codec) == "espnet" else "espnet"
+        form = args.to or default
+        options = (
+            task_options("gan_codec", "GANCodecTask") if form == "espnet" else None
+        )
+        convert_codec(args.codec, args.output_dir, form, args.model_file, options)
+    logging.info("%s is %s in form %s", args.output_dir, args.uslm or args.codec, form)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,13 @@ import torch
 import yaml
 from torch import Tensor, nn
 
+from espnet_st.checkpoints.hugging_face import (
+    PREFIX,
+    WEIGHTS,
+    conf_from_hugging_face,
+    is_hugging_face,
+    read_weights,
+)
 from espnet_st.checkpoints.official_codec import (
     conf_from_official,
     official_names,
@@ -135,7 +142,7 @@ def load_strictly(
 def load_codec(
     source: str | Path, model_file: str | Path | None = None
 ) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Load a trained codec's configuration and tensors, of ESPnet or official.
+    """Load a trained codec's configuration and tensors, of whatever form.
 
     Args:
         source: See `sources.model_files`.
@@ -143,7 +150,8 @@ def load_codec(
 
     Returns:
         Arguments of `Generator`, and its tensors under the names that they have in an
-        ESPnet checkpoint, `codec.generator.*`; an official one is checked already.
+        ESPnet checkpoint, `codec.generator.*`; of another form they are checked
+        already.
 
     Raises:
         ValueError: If there is no such codec, or a file of it is missing or damaged.
@@ -151,7 +159,7 @@ def load_codec(
     with model_files(source) as files:
         model_file = model_file or files.checkpoint
         if files.config.suffix == ".json":
-            return _load_official(files.config, model_file)
+            return _load_release(files.config, model_file)
         config = read_config(files.config)
         if config.get("codec") != "speechtokenizer":
             raise ValueError(
@@ -166,19 +174,29 @@ def load_codec(
         return conf, load_state(checkpoint)
 
 
-def _load_official(
+def _load_release(
     config: Path, model_file: str | Path | None
 ) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Load what has a `config.json`: the official form, or that of Hugging Face."""
     try:
-        conf = conf_from_official(json.loads(config.read_text(encoding="utf-8")))
+        content = json.loads(config.read_text(encoding="utf-8"))
+        hugging_face = is_hugging_face(content)
+        translate = conf_from_hugging_face if hugging_face else conf_from_official
+        conf = translate(content)
     except (OSError, TypeError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise ValueError(
             f"{config} is not a readable configuration: {error}"
         ) from error
     with torch.device("meta"):
         generator = Generator(**conf)
-    shapes, names = generator.state_dict(), official_names(generator)
-    state = load_state(Path(model_file or config.with_name(OFFICIAL_CHECKPOINT)))
-    check_state({name: shapes[key] for key, name in names.items()}, state)
-    ours = state_from_official(state, generator)
+    shapes = generator.state_dict()
+    if hugging_face:
+        state = read_weights(Path(model_file or config.with_name(WEIGHTS)))
+        check_state({PREFIX + key: shape for key, shape in shapes.items()}, state)
+        ours = {key: state[PREFIX + key] for key in shapes}
+    else:
+        names = official_names(generator)
+        state = load_state(Path(model_file or config.with_name(OFFICIAL_CHECKPOINT)))
+        check_state({name: shapes[key] for key, name in names.items()}, state)
+        ours = state_from_official(state, generator)
     return conf, {GENERATOR + key: tensor for key, tensor in ours.items()}

@@ -42,11 +42,11 @@ class LogMel(nn.Module, StreamLayer):
         self.hop_length = hop_length
         self.n_fft = n_fft
         self.register_buffer("window", torch.hann_window(n_fft), persistent=False)
-        self.register_buffer(
-            "filters",
-            melscale_fbanks(n_fft // 2 + 1, 0.0, sample_rate / 2, n_mels, sample_rate),
-            persistent=False,
-        )
+        with torch.device("cpu"):  # they cannot be computed on the meta device
+            filters = melscale_fbanks(
+                n_fft // 2 + 1, 0.0, sample_rate / 2, n_mels, sample_rate
+            )
+        self.register_buffer("filters", filters, persistent=False)
         edges = n_fft - hop_length
         left = edges // 2
         self.around = Padding(n_fft, hop_length, left, edges - left, reflect=False)

@@ -10,12 +10,15 @@ import torch
 from espnet2.gan_codec.abs_gan_codec import AbsGANCodec
 from espnet2.torch_utils.device_funcs import force_gatherable
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
 from espnet_st.codec.distillation import Distillation
 from espnet_st.codec.generator import Generator
 from espnet_st.codec.losses import choose_losses, time_loss
 from espnet_st.codec.mel_loss import LogMelLoss, MelLoss
 from espnet_st.codec.quantizer import Quantized
+from espnet_st.codec.ragged import encode_ragged
+from espnet_st.codes import pad_codes
 from espnet_st.config import build_part, call_with_conf
 
 
@@ -252,9 +255,33 @@ class SpeechTokenizer(AbsGANCodec):
             loss = self.losses.discriminator(real, generated)
         return loss, {"discriminator_loss": loss}
 
-    def encode(self, x: Tensor, **kwargs: Any) -> Tensor:
-        """Encode waveforms (B, 1, N) into codes (n_q, B, T)."""
-        return self.generator.encode(x)
+    def encode(self, x: Tensor, lengths: Tensor | None = None, **kwargs: Any) -> Tensor:
+        """Encode waveforms.
+
+        Args:
+            x: (B, 1, N).
+            lengths: Samples of each (B,), if padding follows; each then has the codes
+                that it has alone. Without them padding is coded as silence, and
+                changes codes before it, too.
+            kwargs: Ignored.
+
+        Returns:
+            Codes (n_q, B, T), zeros where a signal has ended.
+
+        Raises:
+            ValueError: If lengths are not one for each waveform, from 1 to N.
+        """
+        if lengths is None:
+            return self.generator.encode(x)
+        counts = lengths.tolist()
+        if len(counts) != len(x) or not all(0 < n <= x.shape[-1] for n in counts):
+            raise ValueError(
+                f"lengths are {counts} for waveforms of shape {tuple(x.shape)}; expected "
+                f"{len(x)} of 1 to {x.shape[-1]}"
+            )
+        wavs = [wav[0, :count] for wav, count in zip(x, counts)]
+        with parametrize.cached():
+            return pad_codes(encode_ragged(self.generator, wavs))[0]
 
     def decode(self, x: Tensor, **kwargs: Any) -> Tensor:
         """Decode codes (k, B, T) into waveforms (B, 1, N)."""

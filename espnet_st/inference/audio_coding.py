@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +10,9 @@ import numpy as np
 import torch
 
 from espnet_st.checkpoints.loading import GENERATOR, load_codec, load_strictly
-from espnet_st.codec.chunks import (
-    ChunkBatch,
-    StreamState,
-    join_chunks,
-    split_signals,
-)
 from espnet_st.codec.generator import Generator
 from espnet_st.codec.layers import fold_weight_norm
+from espnet_st.codec.ragged import decode_ragged, encode_ragged
 from espnet_st.codes import check_codes, one_utterance
 from espnet_st.data.audio import prepare_audio
 from espnet_st.inference.streaming import CodecStream
@@ -26,12 +20,6 @@ from espnet_st.kernels.processor import usable_dtype
 
 DTYPES = ("float32", "bfloat16", "auto")
 """What a codec can be asked to compute in."""
-CHUNK_FRAMES = 100
-"""Frames of a signal that are in work at once; bounds the memory."""
-MAX_SIGNALS = 128
-"""Signals that run together."""
-MAX_FRAMES = 30000
-"""Frames that they have together, about, unless one has more."""
 
 
 class AudioCoding:
@@ -62,7 +50,8 @@ class AudioCoding:
         self.generator = Generator(**conf)
         load_strictly(self.generator, state, GENERATOR)
         fold_weight_norm(self.generator)
-        self.generator.eval().requires_grad_(False).to(device)
+        self.generator.eval().requires_grad_(False)
+        self.to(device)
         if dtype not in DTYPES:
             raise ValueError(f"dtype is {dtype!r}; expected one of {', '.join(DTYPES)}")
         parts = self.generator.encoder, self.generator.decoder
@@ -72,8 +61,7 @@ class AudioCoding:
                     raise ValueError(f"{type(part).__name__} runs in float32 only")
                 dtype = "float32"
         for part in parts:
-            part.to(getattr(torch, usable_dtype(dtype, device)))
-        self.device = device
+            part.to(getattr(torch, usable_dtype(dtype, self.device)))
 
     @classmethod
     def from_pretrained(
@@ -91,6 +79,29 @@ class AudioCoding:
             ValueError: If it is none of these.
         """
         return cls(source, device=device, dtype=dtype)
+
+    def to(self, device: str | torch.device) -> AudioCoding:
+        """Move the model; what it computes in stays as it is.
+
+        Args:
+            device: `cpu`, `cuda`, `cuda:1`, ...
+
+        Returns:
+            Itself.
+
+        Raises:
+            ValueError: If there is no such device here.
+        """
+        try:
+            torch.empty(0, device=device)
+        except (RuntimeError, AssertionError) as error:
+            raise ValueError(
+                f"cannot run on device {str(device)!r} here: {error}; expected cpu, or "
+                "cuda where torch finds a GPU"
+            ) from error
+        self.generator.to(device)
+        self.device = str(device)
+        return self
 
     @property
     def sample_rate(self) -> int:
@@ -149,7 +160,7 @@ class AudioCoding:
         """
         rate = sample_rate or self.sample_rate
         ready = [prepare_audio(wav, rate, self.sample_rate) for wav in wavs]
-        return self._run_batched(self.generator.encode_chunks, ready, self.hop_length)
+        return [codes.cpu() for codes in encode_ragged(self.generator, ready)]
 
     def decode(self, codes: torch.Tensor | np.ndarray, start: int = 0) -> torch.Tensor:
         """Decode codes (k, T) into (T * hop_length,) float32; see `decode_batch`."""
@@ -182,42 +193,7 @@ class AudioCoding:
                     f"codes have shape {tuple(one.shape)}; expected (k, T) with k at "
                     f"most {most} and T at least 1"
                 )
-        return self._run_batched(
-            partial(self.generator.decode_chunks, start=start), utterances, 1
-        )
-
-    def _run_batched(
-        self,
-        run: Callable[[ChunkBatch, Sequence[StreamState]], Iterator[ChunkBatch]],
-        signals: Sequence[torch.Tensor],
-        frame: int,
-    ) -> list[torch.Tensor]:
-        """Run signals chunk by chunk, those of similar lengths together.
-
-        Args:
-            run: Takes the next chunks of some signals.
-            signals: Each (..., N_i).
-            frame: Length of a frame in them.
-        """
-        order = sorted(range(len(signals)), key=lambda i: signals[i].shape[-1])
-        done: dict[int, torch.Tensor] = {}
-        while order:
-            chosen = [order.pop()]
-            room = MAX_FRAMES * frame - signals[chosen[0]].shape[-1]
-            while order and len(chosen) < MAX_SIGNALS and room >= 0:
-                chosen.append(order.pop())
-                room -= signals[chosen[-1]].shape[-1]
-            states = [StreamState() for _ in chosen]
-            batches = split_signals(
-                [signals[i].to(self.device) for i in chosen], CHUNK_FRAMES * frame
-            )
-            # A caller's autocast would change codes.
-            off = torch.autocast(torch.device(self.device).type, enabled=False)
-            with torch.inference_mode(), off:
-                results = [out for batch in batches for out in run(batch, states)]
-            # Joined outside of that mode they are ordinary tensors, fit for training.
-            done |= zip(chosen, join_chunks(results))
-        return [done[i].cpu() for i in range(len(signals))]
+        return [wav.cpu() for wav in decode_ragged(self.generator, utterances, start)]
 
     def stream(self) -> CodecStream:
         """Start to encode and decode a signal while it comes.

@@ -291,3 +291,27 @@ def test_what_comes_out_can_be_trained_with_and_changed(codec):
     torch.nn.Embedding(codec.codebook_size, 4)(codes[0]).sum().backward()
     codec.decode(codes).clamp_(-1, 1)
     codes[0].fill_(0)
+
+
+def test_a_codec_moves_and_comes_back_the_same(exp):
+    """To a device that every torch has, and back; no GPU is needed for that."""
+    codec, wav = AudioCoding.from_pretrained(exp), torch.randn(3000)
+    codes = codec.encode(wav)
+    tensors = [*codec.generator.parameters(), *codec.generator.buffers()]
+    assert codec.to(torch.device("cpu")) is codec and codec.device == "cpu"
+    assert torch.equal(codec.encode(wav), codes)
+    after = [*codec.generator.parameters(), *codec.generator.buffers()]
+    assert all(map(torch.equal, tensors, after))
+    codec.to("meta")
+    everything = [*codec.generator.parameters(), *codec.generator.buffers()]
+    assert codec.device == "meta" and {x.device.type for x in everything} == {"meta"}
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:99"])
+def test_a_device_that_is_not_there_is_refused(exp, device):
+    with pytest.raises(ValueError, match=f"cannot run on device '{device}' here"):
+        AudioCoding.from_pretrained(exp, device=device)
+    codec = AudioCoding.from_pretrained(exp)
+    with pytest.raises(ValueError, match="expected cpu, or cuda where torch finds"):
+        codec.to(device)
+    assert codec.encode(torch.randn(100)).shape == (3, 1)

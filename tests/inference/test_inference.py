@@ -10,8 +10,8 @@ import pytest
 import torch
 from tiny import save_experiment
 
+from espnet_st.codec import ragged
 from espnet_st.codec.generator import Generator
-from espnet_st.inference import audio_coding
 from espnet_st.inference.audio_coding import AudioCoding
 from espnet_st.kernels import processor
 
@@ -108,8 +108,8 @@ def test_groups_do_not_matter(codec, monkeypatch):
     wavs = [torch.randn(length) for length in torch.randint(1, 30000, (12,)).tolist()]
     alone = [codec.encode(wav) for wav in wavs]
     for signals, frames in ((32, 12000), (3, 12000), (32, 60), (1, 1)):
-        monkeypatch.setattr(audio_coding, "MAX_SIGNALS", signals)
-        monkeypatch.setattr(audio_coding, "MAX_FRAMES", frames)
+        monkeypatch.setattr(ragged, "MAX_SIGNALS", signals)
+        monkeypatch.setattr(ragged, "MAX_FRAMES", frames)
         found = codec.encode_batch(wavs)
         assert all(map(torch.equal, found, alone))
         decoded = codec.decode_batch(found)
