@@ -29,6 +29,12 @@ ADDED: dict[str, list[tuple[str, str, str]]] = {
 }
 """What ESPnet's modules get: an attribute, a name among its choices, and a class."""
 
+VOCODED = {"espnet2.tasks.tts": "TTSTask", "espnet2.tasks.tts2": "TTS2Task"}
+"""ESPnet's tasks that take our decoder as a vocoder, see `frontend.vocoder`."""
+
+COMMANDS = {"espnet2.bin.gan_codec_inference": "espnet_st.bin.gan_codec_inference"}
+"""Commands of ESPnet that ours stand in for, with the same options and files."""
+
 
 def register() -> None:
     """Make this plugin's classes known to ESPnet's tasks.
@@ -38,7 +44,7 @@ def register() -> None:
     of several GPUs each has its own.
     """
     import_lazily("g2p_en")
-    for name in ADDED:
+    for name in {**ADDED, **VOCODED}:
         if name in sys.modules:
             _add_classes(sys.modules[name])
     if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
@@ -57,7 +63,7 @@ class _Finder(MetaPathFinder):
         target: ModuleType | None = None,
     ) -> ModuleSpec | None:
         """Find a task's module; leave all others to Python."""
-        if fullname not in ADDED:
+        if fullname not in ADDED and fullname not in VOCODED:
             return None
         spec = PathFinder.find_spec(fullname, path, target)
         if spec is not None and spec.loader is not None:
@@ -72,10 +78,13 @@ class _Finder(MetaPathFinder):
 
 
 def _add_classes(module: ModuleType) -> None:
-    for choices, name, target in ADDED[module.__name__]:
+    for choices, name, target in ADDED.get(module.__name__, []):
         room, _, attribute = target.partition(":")
         added = getattr(importlib.import_module(f"espnet_st.{room}"), attribute)
         getattr(module, choices).classes[name] = added
+    if module.__name__ in VOCODED:
+        vocoder = importlib.import_module("espnet_st.frontend.vocoder")
+        vocoder.add_vocoder(getattr(module, VOCODED[module.__name__]))
 
 
 def _reduce_options(options: Namespace) -> tuple[Any, ...]:

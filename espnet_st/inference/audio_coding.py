@@ -186,6 +186,31 @@ class AudioCoding:
             partial(self.generator.decode_chunks, start=start), utterances, 1
         )
 
+    @torch.no_grad()
+    def decode_vectors(self, vectors: torch.Tensor) -> torch.Tensor:
+        """Decode vectors that a model predicts in place of codes.
+
+        Args:
+            vectors: What the decoder takes (T, D): the sum over the layers of their
+                entries, as `quantized(codes).sum(0)` gives it.
+
+        Returns:
+            (T * hop_length,) float32 at `sample_rate`.
+
+        Raises:
+            ValueError: If they are of another shape, no floats, or not finite.
+        """
+        width = self.generator.quantizer.layers[0].entries.shape[-1]
+        if vectors.dim() != 2 or vectors.shape[1] != width or len(vectors) == 0:
+            raise ValueError(
+                f"vectors have shape {tuple(vectors.shape)}; expected (T, {width}) "
+                "with T at least 1"
+            )
+        if not vectors.is_floating_point() or not vectors.isfinite().all():
+            raise ValueError(f"vectors are {vectors.dtype}; expected finite floats")
+        latent = vectors.detach().float().t().contiguous()
+        return self._run_batched(self.generator.decode_latent_chunks, [latent], 1)[0]
+
     def _run_batched(
         self,
         run: Callable[[ChunkBatch, Sequence[StreamState]], Iterator[ChunkBatch]],

@@ -204,7 +204,7 @@ def test_espnets_call_is_answered(tiny):
     assert model.inference(text=text, use_teacher_forcing=False)["codes"].shape[0] == 4
     with pytest.raises(ValueError, match="no teacher forcing"):
         model.inference(text=text, use_teacher_forcing=True)
-    assert not model.require_vocoder
+    assert model.require_vocoder
 
 
 def sudden(tiny):
