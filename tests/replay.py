@@ -111,7 +111,7 @@ def run(directory, *calls):
         capture_output=True,
         text=True,
         check=False,
-        timeout=600,
+        timeout=1500,
     )
     assert done.returncode == 0, (done.stdout + done.stderr)[-6000:]
     return done.stderr
@@ -144,11 +144,12 @@ def read_calls(script):
     defaults = dict(re.findall(r"(?m)^(\w+)=(\w+)", text))
     calls, maybe = [], set()
     for line in text.splitlines():
+        if re.fullmatch(r"\s*_opts=(\"\")?\s*", line):
+            maybe = set()
         maybe |= set(re.findall(r'_opts\+="\s*--(\w+)', line))
         parts = re.split(r'-m "?(espnet2\.bin\.[\w.${}]+)"?', line)
         for command, rest in zip(parts[1::2], parts[2::2]):
             name = re.sub(r"\$\{(\w+)\}", lambda x: defaults[x[1]], command)
-            calls.append((name, set(re.findall(r"\s--(\w+)", rest)), maybe))
-        if len(parts) > 1:
-            maybe = set()
+            always = re.findall(r"\s--(\w+)", re.sub(r'"[^"]*"', "", rest))
+            calls.append((name, set(always), set(maybe)))
     return calls

@@ -217,6 +217,15 @@ def tts1(tmp_path_factory, exp):
             "vocoder_file": "none",
         }
         calls.append(recorded("tts1", 5, decode))
+    lines = (work / "wav.scp").read_text().split()
+    paths = reversed(lines[1::2])
+    others = "".join(f"{key} {path}\n" for key, path in zip(lines[::2], paths))
+    (work / "others.scp").write_text(others)
+    other = {
+        "data_path_and_name_and_type": ["text,text,text", "others.scp,speech,sound"]
+    }
+    other |= {"output_dir": "other", "key_file": "stats/logdir/keys.1.scp"}
+    calls.append(recorded("tts1", 5, decode | other))
     run(work, *calls)
     return work
 
@@ -242,16 +251,28 @@ def test_tts1_speaks_without_a_vocoder_option(tts1, codec):
         assert np.abs(wav - 32768 * expected.clamp(-1, 1).numpy()).max() <= 1
 
 
+def test_the_speech_of_a_text_is_its_voice(tts1):
+    pairs = [
+        [np.load(tts1 / f"{name}/norm/{key}.npy") for name in ("out/output.1", "other")]
+        for key in ("u0", "u1")
+    ]
+    for own, other in pairs:
+        assert np.array_equal(own[:, 0], other[:, 0])  # the AR model has no prompt
+    assert any(not np.array_equal(*pair) for pair in pairs)
+
+
 SCRIPT = """
 some_task=asr
 python=python3
+    _opts=
     _opts+="--config ${config} "  # and a remark
     ${run} JOB=1:2 log \\
         ${python} -m "espnet2.bin.${some_task}_train" \\
             --collect_stats true \\
             --output_dir "${dir}" ${_opts}
+    _opts=""
     # ${python} -m espnet2.bin.pack asr --outpath x
-    ${python} -m espnet2.bin.launch --ngpu 1 -- \\
+    ${python} -m espnet2.bin.launch --cmd "x --name y" --ngpu 1 -- \\
         ${python} -m espnet2.bin.asr_train --resume true
 """
 
@@ -259,7 +280,7 @@ python=python3
 def test_calls_of_a_script_are_found():
     assert read_calls(SCRIPT) == [
         ("espnet2.bin.asr_train", {"collect_stats", "output_dir"}, {"config"}),
-        ("espnet2.bin.launch", {"ngpu"}, set()),
+        ("espnet2.bin.launch", {"cmd", "ngpu"}, set()),
         ("espnet2.bin.asr_train", {"resume"}, set()),
     ]
 
