@@ -9,7 +9,7 @@ import os
 import runpy
 import sys
 
-from espnet_st.registry import register
+from espnet_st.registry import COMMANDS, register
 
 USAGE = "usage: python -m espnet_st (-m MODULE | -c CODE | SCRIPT) [ARGUMENT ...]"
 
@@ -32,7 +32,8 @@ def main(arguments: list[str]) -> None:
     if kind == "-m":
         sys.argv = rest
         sys.path[0] = os.getcwd()
-        runpy.run_module(rest[0], run_name="__main__", alter_sys=True)
+        module = COMMANDS.get(rest[0], rest[0])
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
     elif kind == "-c":
         sys.argv = ["-c", *rest[1:]]
         sys.path[0] = os.getcwd()

@@ -32,6 +32,12 @@ ADDED: dict[str, list[tuple[str, str, str]]] = {
 }
 """What ESPnet's modules get: an attribute, a name among its choices, and a class."""
 
+VOCODED = {"espnet2.tasks.tts": "TTSTask", "espnet2.tasks.tts2": "TTS2Task"}
+"""ESPnet's tasks that take our decoder as a vocoder, see `frontend.vocoder`."""
+
+COMMANDS = {"espnet2.bin.gan_codec_inference": "espnet_st.bin.gan_codec_inference"}
+"""Commands of ESPnet that ours stand in for, with the same options and files."""
+
 
 def register() -> None:
     """Make this plugin's classes known to ESPnet's tasks.
@@ -41,7 +47,7 @@ def register() -> None:
     of several GPUs each has its own.
     """
     import_lazily("g2p_en")
-    for name in ADDED:
+    for name in {**ADDED, **VOCODED}:
         if name in sys.modules:
             _add_classes(sys.modules[name])
     if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
@@ -60,7 +66,7 @@ class _Finder(MetaPathFinder):
         target: ModuleType | None = None,
     ) -> ModuleSpec | None:
         """Find a task's module; leave all others to Python."""
-        if fullname not in ADDED:
+        if fullname not in ADDED and fullname not in VOCODED:
             return None
         spec = PathFinder.find_spec(fullname, path, target)
         if spec is not None and spec.loader is not None:
@@ -75,13 +81,16 @@ class _Finder(MetaPathFinder):
 
 
 def _add_classes(module: ModuleType) -> None:
-    for choices, name, target in ADDED[module.__name__]:
+    for choices, name, target in ADDED.get(module.__name__, []):
         room, _, attribute = target.partition(":")
         ours = importlib.import_module(f"espnet_st.{room}")
         if hasattr(ours, attribute):  # else it is importing `module`, and adds itself
             known = getattr(module, choices)
             classes = getattr(known, "classes", known)  # ClassChoices, or a mapping
             classes[name] = getattr(ours, attribute)
+    if module.__name__ in VOCODED:
+        vocoder = importlib.import_module("espnet_st.frontend.vocoder")
+        vocoder.add_vocoder(getattr(module, VOCODED[module.__name__]))
 
 
 def _reduce_options(options: Namespace) -> tuple[Any, ...]:

@@ -131,10 +131,23 @@ class Generator(nn.Module):
         Yields:
             Chunks of waveforms (N,).
         """
+        latents = map_chunks(lambda codes: self.latent(codes[:, None], start)[0], batch)
+        yield from self.decode_latent_chunks(latents, states)
+
+    def decode_latent_chunks(
+        self, batch: ChunkBatch, states: Sequence[StreamState]
+    ) -> Iterator[ChunkBatch]:
+        """Decode the next chunks of what the decoder takes.
+
+        Args:
+            batch: Latents (D, T).
+            states: Of the signals.
+
+        Yields:
+            Chunks of waveforms (N,).
+        """
         dtype = next(self.decoder.parameters()).dtype
-        latents = map_chunks(
-            lambda codes: self.latent(codes[:, None], start).to(dtype), batch
-        )
+        latents = map_chunks(lambda x: x[None].to(dtype), batch)
         for wavs in run_layers(self.decoder.layers, latents, states):
             yield map_chunks(lambda wav: wav[0, 0].float(), wavs)
 

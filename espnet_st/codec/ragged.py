@@ -60,6 +60,20 @@ def decode_ragged(
     return _run(partial(generator.decode_chunks, start=start), codes, 1, device)
 
 
+def decode_latents(generator: Generator, latents: Sequence[Tensor]) -> list[Tensor]:
+    """Decode what the decoder takes, of any lengths.
+
+    Args:
+        generator: In evaluation mode.
+        latents: Each (D, T_i), see `Generator.latent`.
+
+    Returns:
+        For each (T_i * hop_length,) float32, on the generator's device.
+    """
+    device = next(generator.parameters()).device
+    return _run(generator.decode_latent_chunks, latents, 1, device)
+
+
 def _run(
     run: Callable[[ChunkBatch, Sequence[StreamState]], Iterator[ChunkBatch]],
     signals: Sequence[Tensor],

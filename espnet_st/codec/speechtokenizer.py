@@ -137,6 +137,11 @@ class SpeechTokenizer(AbsGANCodec):
         )
         self._cache: tuple[Tensor, Quantized] | None = None
 
+    @property
+    def fs(self) -> int:
+        """Give the sample rate in Hz, by ESPnet's name: it writes wav files at it."""
+        return self.generator.sample_rate
+
     def meta_info(self) -> dict[str, Any]:
         """Tell ESPnet's tools what they ask of a codec."""
         return {

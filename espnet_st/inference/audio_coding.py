@@ -12,7 +12,7 @@ import torch
 from espnet_st.checkpoints.loading import GENERATOR, load_codec, load_strictly
 from espnet_st.codec.generator import Generator
 from espnet_st.codec.layers import fold_weight_norm
-from espnet_st.codec.ragged import decode_ragged, encode_ragged
+from espnet_st.codec.ragged import decode_latents, decode_ragged, encode_ragged
 from espnet_st.codes import check_codes, one_utterance
 from espnet_st.data.audio import prepare_audio
 from espnet_st.inference.streaming import CodecStream
@@ -194,6 +194,31 @@ class AudioCoding:
                     f"most {most} and T at least 1"
                 )
         return [wav.cpu() for wav in decode_ragged(self.generator, utterances, start)]
+
+    @torch.no_grad()
+    def decode_vectors(self, vectors: torch.Tensor) -> torch.Tensor:
+        """Decode vectors that a model predicts in place of codes.
+
+        Args:
+            vectors: What the decoder takes (T, D): the sum over the layers of their
+                entries, as `quantized(codes).sum(0)` gives it.
+
+        Returns:
+            (T * hop_length,) float32 at `sample_rate`.
+
+        Raises:
+            ValueError: If they are of another shape, no floats, or not finite.
+        """
+        width = self.generator.quantizer.layers[0].entries.shape[-1]
+        if vectors.dim() != 2 or vectors.shape[1] != width or len(vectors) == 0:
+            raise ValueError(
+                f"vectors have shape {tuple(vectors.shape)}; expected (T, {width}) "
+                "with T at least 1"
+            )
+        if not vectors.is_floating_point() or not vectors.isfinite().all():
+            raise ValueError(f"vectors are {vectors.dtype}; expected finite floats")
+        latent = vectors.detach().float().t().contiguous()
+        return decode_latents(self.generator, [latent])[0].cpu()
 
     def stream(self) -> CodecStream:
         """Start to encode and decode a signal while it comes.

@@ -86,6 +86,8 @@ class USLM(AbsTTS):
         text_marks: Ids of the special tokens before a text, between those of a prompt
             and of the target, and after, which the model then adds itself; the release
             has <bos>, _ and <eos>.
+        speech_prompt: Whether ESPnet's command `tts_inference` passes its data
+            `speech` on, as the voice of each text.
 
     Raises:
         ValueError: If a setting is out of its range.
@@ -118,6 +120,7 @@ class USLM(AbsTTS):
         gradient_checkpointing: bool = False,
         bfloat16: str | bool = "off",
         text_marks: Sequence[int] | None = None,
+        speech_prompt: bool = False,
     ) -> None:
         super().__init__()
         bfloat16 = read_switch(bfloat16)
@@ -141,6 +144,8 @@ class USLM(AbsTTS):
         self.align_jitter = align_jitter
         self.bfloat16 = bfloat16
         self.spks = self.langs = self.spk_embed_dim = None
+        # ESPnet's name for a model that speaks like a reference.
+        self.use_gst = speech_prompt
         books = read_codebooks(codebooks, odim, codebook_size)
         common: dict[str, Any] = dict(
             d_model=d_model,
@@ -181,8 +186,8 @@ class USLM(AbsTTS):
 
     @property
     def require_vocoder(self) -> bool:
-        """Tell ESPnet to build no vocoder: codes are decoded by their codec."""
-        return False
+        """Tell ESPnet to build a vocoder, see `frontend.vocoder`."""
+        return True
 
     @property
     def synthesizer(self) -> Synthesizer:
@@ -260,6 +265,7 @@ class USLM(AbsTTS):
         text: Tensor,
         prompt_text: Tensor | None = None,
         prompt_codes: Tensor | None = None,
+        feats: Tensor | None = None,
         use_teacher_forcing: bool = False,
         **options: Any,
     ) -> dict[str, Any]:
@@ -269,13 +275,15 @@ class USLM(AbsTTS):
             text: Token ids (S,).
             prompt_text: Token ids of what the prompt says (S',), if it is known.
             prompt_codes: Codes of the prompt (n_q, T').
+            feats: These codes as features (T', n_q), which ESPnet makes of the data
+                `speech` if `speech_prompt` is set.
             use_teacher_forcing: Must be False.
             **options: Those of `decoding.DecodingOptions`.
 
         Returns:
             `codes` (n_q, T), `score` and `truncated` of a `SynthesisResult`; and
             `feat_gen`, the codes as features (T, n_q) that ESPnet's own command
-            `tts_inference` saves, for it knows no codec to decode them.
+            `tts_inference` saves, and hands to a vocoder.
 
         Raises:
             ValueError: As `synthesize`; or if teacher forcing is asked for.
@@ -283,6 +291,8 @@ class USLM(AbsTTS):
         if use_teacher_forcing:
             raise ValueError("USLM has no teacher forcing: call forward for its losses")
         prompt = None
+        if feats is not None:
+            prompt_codes = self._read_codes(feats[None])[:, 0]
         if prompt_codes is not None:
             prompt = Prompt(prompt_text, prompt_codes)
         result = self.synthesize([text], [prompt], **options)[0]

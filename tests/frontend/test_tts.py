@@ -27,3 +27,27 @@ def test_codes_are_those_of_the_utterance_alone(exp, codec):
 def test_an_empty_utterance_is_refused(exp):
     with pytest.raises(ValueError, match="empty"):
         TTSFeatures(exp)(torch.zeros(2, 8), torch.tensor([8, 0]))
+
+
+def test_another_rate_than_the_codecs_is_resampled(exp, codec):
+    wav = 0.3 * torch.randn(4000, generator=torch.Generator().manual_seed(4))
+    expected = codec.encode(wav, 8000)
+    for fs in (8000, "8000", "8k"):
+        feats, frames = TTSFeatures(exp, fs)(wav[None])  # ESPnet's call for one voice
+        assert frames.tolist() == [25]
+        assert torch.equal(from_feats(feats)[:, 0], expected)
+
+
+@pytest.mark.parametrize("fs", [0, -16000, "fast", ""])
+def test_what_is_no_rate_is_refused(exp, fs):
+    with pytest.raises(ValueError, match="expected a rate in Hz"):
+        TTSFeatures(exp, fs)
+
+
+def test_a_recipes_frames_are_those_of_the_codec(exp):
+    TTSFeatures(exp, hop_length=320, n_fft=1024, win_length=None)
+    TTSFeatures(exp, fs="8k", hop_length=160)
+    with pytest.raises(ValueError, match="256 .*320 samples at 16000 Hz; give that"):
+        TTSFeatures(exp, hop_length=256)
+    with pytest.raises(ValueError, match="320 .*480 samples at 24000 Hz"):
+        TTSFeatures(exp, fs=24000, hop_length=320)

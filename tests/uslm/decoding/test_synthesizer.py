@@ -204,7 +204,20 @@ def test_espnets_call_is_answered(tiny):
     assert model.inference(text=text, use_teacher_forcing=False)["codes"].shape[0] == 4
     with pytest.raises(ValueError, match="no teacher forcing"):
         model.inference(text=text, use_teacher_forcing=True)
-    assert not model.require_vocoder
+    assert model.require_vocoder and not model.use_gst
+
+
+def test_a_prompt_comes_as_features_too(tiny):
+    """As ESPnet passes what it made of the data `speech`."""
+    model = tiny.build(speech_prompt=True)
+    assert model.use_gst
+    text, codes = torch.tensor([1, 2, 3]), torch.randint(model.codebook_size, (4, 6))
+    options = dict(seeds=[3])
+    by_codes = model.inference(text, prompt_codes=codes, **options)["codes"]
+    by_feats = model.inference(text, feats=codes.t().float(), **options)["codes"]
+    assert torch.equal(by_codes, by_feats)
+    with pytest.raises(ValueError, match="codes have 3 layers; expected 4"):
+        model.inference(text, feats=codes[:3].t().float())
 
 
 def sudden(tiny):
