@@ -46,7 +46,7 @@ def get_parser() -> argparse.ArgumentParser:
         default="float32",
         help="half the size, half as exact: float16",
     )
-    parser.add_argument("--license", default=About.license, help="its short name")
+    parser.add_argument("--license", required=True, help="its name, e.g. cc-by-4.0")
     parser.add_argument("--license_file", type=Path, help="the licence's text")
     parser.add_argument(
         "--training_data", default=About.training_data, help="name of the corpus"

@@ -129,7 +129,9 @@ def check_members(members: zipfile.ZipFile, archive: Path) -> None:
     """
     infos = members.infolist()
     if len(infos) > MAX_MEMBERS:
-        raise ValueError(f"{archive} has {len(infos)} members; the limit is 10000")
+        raise ValueError(
+            f"{archive} has {len(infos)} members; the limit is {MAX_MEMBERS}"
+        )
     seen: set[str] = set()
     for info in infos:
         name = info.filename

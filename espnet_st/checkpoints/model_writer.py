@@ -51,6 +51,9 @@ from espnet_st.codec.generator import Generator
 MODEL, CONFIG, BOOKS = "model.pth", "config.yaml", "codebooks.npy"
 """Names in the directory of a model."""
 
+USLM_CODEBOOK_SIZE = 1024
+"""Entries of each codebook of a USLM whose configuration says nothing."""
+
 CODEBOOKS = "tts_conf.codebooks"
 """Option of a USLM that names a file of its codec's codebooks."""
 
@@ -136,7 +139,7 @@ class ModelWriter:
             self._add_decoding(files.config.parent, config, state)
         check_no_paths(config)
         (self.root / self.top / CONFIG).write_text(to_yaml(config), encoding="utf-8")
-        torch.save(_converted(state, self.dtype), self.root / self.top / MODEL)
+        torch.save(copy_tensors(state, self.dtype), self.root / self.top / MODEL)
         return facts
 
     def _read(self, files: ModelFiles, source: str | Path) -> dict[str, Any]:
@@ -206,22 +209,22 @@ class ModelWriter:
         generator = Generator(**conf)
         load_strictly(generator, tensors, GENERATOR)
         books = generator.codebooks()
-        conf = dict(config["tts_conf"])
+        n_q, size = books.shape[:2]
+        conf = dict(config["tts_conf"], idim=len(config["token_list"]))
+        conf |= dict(odim=config.get("odim") or n_q)
+        ours = conf["odim"], conf.get("codebook_size", USLM_CODEBOOK_SIZE)
+        if ours != (n_q, size):
+            raise ValueError(
+                f"the USLM speaks {ours[0]} layers of {ours[1]} codes, the codec {n_q} "
+                f"of {size}: give the codec of its codes"
+            )
         if conf.get("codebooks") is not None:
             np.save(here / BOOKS, books.float().numpy())
             set_option(config, CODEBOOKS, f"{self.top}/{BOOKS}")
             conf["codebooks"] = books
-        model = build_on_meta(
-            conf | dict(idim=len(config["token_list"]), odim=config["odim"])
-        )
+        model = build_on_meta(conf)
         expected = {TTS + key: value for key, value in model.state_dict().items()}
         check_state(expected, state)
-        if (model.n_q, model.codebook_size) != tuple(books.shape[:2]):
-            raise ValueError(
-                f"the USLM speaks {model.n_q} layers of {model.codebook_size} codes, "
-                f"the codec {books.shape[0]} of {books.shape[1]}: give the codec of "
-                "its codes"
-            )
 
 
 def _check_codec(
@@ -249,7 +252,7 @@ def _place(tensor: Tensor) -> tuple[Any, ...]:
     return storage, tensor.storage_offset(), tensor.shape, tensor.stride()
 
 
-def _converted(
+def copy_tensors(
     state: Mapping[str, Tensor], dtype: torch.dtype | None
 ) -> dict[str, Tensor]:
     """Copy tensors, so that nothing but them is saved; what was shared stays so."""

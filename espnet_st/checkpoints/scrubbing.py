@@ -143,9 +143,9 @@ def places(*more: Path) -> list[str]:
 
 
 def without_places(text: str, machine: Iterable[str]) -> str:
-    """Shorten what a text says of places on this machine to what is below them."""
+    """Shorten places on this machine that a text names to their last part."""
     for place in machine:
-        text = text.replace(f"{place}/", "").replace(place, ".")
+        text = text.replace(place, PurePath(place).name)
     return text
 
 
