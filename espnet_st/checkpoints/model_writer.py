@@ -67,6 +67,7 @@ class Kind(NamedTuple):
         name: That model.
         prefix: What the names of the tensors to keep start with.
         files: What ESPnet's inference class calls configuration and checkpoint.
+        fixed: Options that such models have in place of the task's own defaults.
     """
 
     task: str
@@ -74,11 +75,15 @@ class Kind(NamedTuple):
     name: str
     prefix: str
     files: tuple[str, str] = ("train_config", "model_file")
+    fixed: Mapping[str, Any] = {}
 
 
 KINDS = {
     "codec": Kind("codec", "codec", "speechtokenizer", GENERATOR),
-    "uslm": Kind("tts", "tts", "uslm", TTS),
+    # Codes are learnt as they are.
+    "uslm": Kind(
+        "tts", "tts", "uslm", TTS, fixed={"normalize": None, "feats_extract": None}
+    ),
     "asr": Kind("asr", "", "", "", ("asr_train_config", "asr_model_file")),
 }
 
@@ -157,7 +162,7 @@ class ModelWriter:
             raise ValueError(f"{source} is of the task {found}; expected an ASR model")
         config = resolve_packed(config, files.root)
         if "init" not in config and self.defaults:
-            config = dict(self.defaults(self.kind.task)) | config
+            config = dict(self.defaults(self.kind.task)) | self.kind.fixed | config
         return scrub(config)
 
     def _take(self, config: dict[str, Any], option: str) -> None:
