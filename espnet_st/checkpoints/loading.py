@@ -173,12 +173,11 @@ def check_kind(
     """
     if config.get(key) == name and not task:
         return
-    expected = f"{KINDS[key]} ({key}: {name})"
     if key in config and not task:
-        raise ValueError(f"{source} is of {key} {config[key]!r}; expected {expected}")
+        raise ValueError(f"{source} is of {key} {config[key]!r}; expected {name!r}")
     found = task or next((one for one in KINDS if one in config), "")
     kind = KINDS.get(found, f"a model of the task {found}" if found else "no model")
-    raise ValueError(f"{source} is {kind}; expected {expected}")
+    raise ValueError(f"{source} is {kind}; expected {KINDS[key]} ({key}: {name})")
 
 
 def load_codec(

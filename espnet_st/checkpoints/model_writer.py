@@ -162,7 +162,9 @@ class ModelWriter:
             raise ValueError(f"{source} is of the task {found}; expected an ASR model")
         config = resolve_packed(config, files.root)
         if "init" not in config and self.defaults:
-            config = dict(self.defaults(self.kind.task)) | self.kind.fixed | config
+            config = (
+                dict(self.defaults(self.kind.task)) | dict(self.kind.fixed) | config
+            )
         return scrub(config)
 
     def _take(self, config: dict[str, Any], option: str) -> None:

@@ -102,7 +102,7 @@ def renamed(config="exp/config.yaml", model="exp/model.pth", task=""):
         ({"exp/model.pth": b"nonsense"}, "not a readable checkpoint"),
         (
             {"exp/config.yaml": "codec: dac"},
-            r"of codec 'dac'; expected a codec \(codec: speechtokenizer\)",
+            "zip is of codec 'dac'; expected 'speechtokenizer'",
         ),
         (
             {"exp/config.yaml": "tts: vits"},
