@@ -51,9 +51,11 @@ share_system() {
     [ -z "${lm_config[$1]}" ] || share_model "${lm_exp[$1]}"
 }
 
-# share_model DIR: print what would be sent of a model; send it if --upload is true
+# share_model DIR: print what would be sent of a model, once; send it if --upload is true
 share_model() {
     local zip
+    [[ ${shared:-} != *" $1 "* ]] || return 0 # systems may have a codec in common
+    shared+=" $1 "
     zip=$(archive "$1")
     need 9 "${zip}"
     "${python}" -m espnet_st.bin.share --packed "${zip}" --revision "${hub_revision}" \
