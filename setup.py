@@ -25,6 +25,9 @@ RUNTIME = [
     "matplotlib",
     "tensorboard",
     "espnet-model-zoo",
+    # The hub and its cache; the zoo brings both.
+    "huggingface-hub",
+    "filelock",
     "sentencepiece",
     "kaldiio",
     "humanfriendly",

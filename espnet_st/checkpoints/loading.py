@@ -24,23 +24,28 @@ from espnet_st.checkpoints.official_codec import (
     official_names,
     state_from_official,
 )
-from espnet_st.checkpoints.sources import model_files
+from espnet_st.checkpoints.sources import CODEC, model_files
 from espnet_st.codec.generator import Generator
 
 CHECKPOINTS = (
+    "model.pth",
     "valid.*.ave.pth",
     "train.*.ave.pth",
     "valid.*.best.pth",
     "train.*.best.pth",
     "latest.pth",
 )
-"""Names that ESPnet gives its checkpoints, the preferred first."""
+"""Names of checkpoints, the preferred first: that of `pack`, and those of ESPnet."""
 
 OFFICIAL_CHECKPOINT = "SpeechTokenizer.pt"
 """Name of the official release's checkpoint, a bare state dict beside `config.json`."""
 
 GENERATOR = "codec.generator."
 """What the names of a codec's tensors start with in an ESPnet checkpoint."""
+
+
+KINDS = {"codec": "a codec", "tts": "a TTS model", "asr": "an ASR model"}
+"""What models are, by the task."""
 
 
 def find_checkpoint(directory: Path) -> Path:
@@ -74,6 +79,25 @@ def read_config(path: Path) -> dict[str, Any]:
     if not isinstance(config, dict):
         raise ValueError(f"{path} holds {type(config).__name__}; expected a mapping")
     return config
+
+
+def find_codec(directory: Path) -> str | Path:
+    """Find the codec that `codec.yaml` in a USLM's directory names.
+
+    Returns:
+        A path, if it names one that is there, else a name.
+
+    Raises:
+        ValueError: If there is no such file, or it names none.
+    """
+    path = directory / CODEC
+    if not path.is_file():
+        raise ValueError(f"no {path} names the codec: pass codec (--codec) yourself")
+    source = read_config(path).get("codec")
+    if not isinstance(source, str):
+        raise ValueError(f"{path} names no codec: expected a line 'codec: SOURCE'")
+    beside = directory / source
+    return beside if beside.exists() else source
 
 
 def load_state(path: Path, inside: str | None = None) -> dict[str, Tensor]:
@@ -139,6 +163,30 @@ def load_strictly(
     module.load_state_dict({key[len(prefix) :]: value for key, value in own.items()})
 
 
+def check_kind(
+    config: Mapping[str, Any], key: str, name: str, source: str | Path, task: str = ""
+) -> None:
+    """Refuse the configuration of another model than was asked for.
+
+    Args:
+        config: What `config.yaml` holds.
+        key: What ESPnet's task calls its model: `codec` or `tts`.
+        name: The model that is expected.
+        source: Where it came from, for messages.
+        task: As of `sources.ModelFiles`.
+
+    Raises:
+        ValueError: It says what the model is, and what was expected.
+    """
+    if config.get(key) == name and not task:
+        return
+    if key in config and not task:
+        raise ValueError(f"{source} is of {key} {config[key]!r}; expected {name!r}")
+    found = task or next((one for one in KINDS if one in config), "")
+    kind = KINDS.get(found, f"a model of the task {found}" if found else "no model")
+    raise ValueError(f"{source} is {kind}; expected {KINDS[key]} ({key}: {name})")
+
+
 def load_codec(
     source: str | Path, model_file: str | Path | None = None
 ) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -156,22 +204,22 @@ def load_codec(
     Raises:
         ValueError: If there is no such codec, or a file of it is missing or damaged.
     """
-    with model_files(source) as files:
-        model_file = model_file or files.checkpoint
-        if files.config.suffix == ".json":
-            return _load_release(files.config, model_file)
-        config = read_config(files.config)
-        if config.get("codec") != "speechtokenizer":
-            raise ValueError(
-                f"{files.config} is of codec {config.get('codec')!r}; "
-                "expected 'speechtokenizer'"
-            )
-        options = config.get("codec_conf") or {}
-        conf = {"sample_rate": 16000, "dimension": 1024, "semantic_dimension": 768}
-        known = inspect.signature(Generator).parameters
-        conf |= {key: options[key] for key in known if key in options}
-        checkpoint = Path(model_file or find_checkpoint(files.config.parent))
-        return conf, load_state(checkpoint)
+    files = model_files(source)
+    model_file = model_file or files.checkpoint
+    if files.config.suffix == ".json":
+        return _load_release(files.config, model_file)
+    config = read_config(files.config)
+    check_kind(config, "codec", "speechtokenizer", source, files.task)
+    checkpoint = Path(model_file or find_checkpoint(files.config.parent))
+    return generator_conf(config), load_state(checkpoint)
+
+
+def generator_conf(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the arguments of `Generator` in a codec's configuration."""
+    options = config.get("codec_conf") or {}
+    conf = {"sample_rate": 16000, "dimension": 1024, "semantic_dimension": 768}
+    known = inspect.signature(Generator).parameters
+    return conf | {key: options[key] for key in known if key in options}
 
 
 def _load_release(

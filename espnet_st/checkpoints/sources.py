@@ -1,27 +1,25 @@
-"""Finding a trained model's files: in a directory, a packed zip or on a hub.
+"""Finding a trained model's files: in a directory, a packed zip, by URL or name.
 
-Archives are those of ESPnet's `pack`: `meta.yaml` names configuration and checkpoint.
-Only these two and what `BESIDE` names are taken out, under names of our own, and
-removed after use.
+Archives and hub repositories are those of ESPnet's `pack`: `meta.yaml` names
+configuration and checkpoint. An archive is unpacked into a cache, once per content; a
+download stays there as well.
 """
 
 from __future__ import annotations
 
 import re
-import shutil
-import tempfile
-import zipfile
-import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import yaml
 
-MAX_YAML = 2**20
-MAX_CHECKPOINT = 2**33
-"""Bytes that a file of an archive may have."""
+from espnet_st.checkpoints.archives import unpack_once
+from espnet_st.checkpoints.downloads import download
+from espnet_st.checkpoints.hub import HUB_NAME, download_snapshot, zoo_url
+
+META = "meta.yaml"
+"""At the root of a packed model it names its files."""
 
 CODEC = "codec.yaml"
 """Beside the configuration of a USLM it names the codec of its codes."""
@@ -29,11 +27,10 @@ CODEC = "codec.yaml"
 DECODE = "decode.yaml"
 """Beside the configuration of a USLM it holds its decoding defaults."""
 
-BESIDE = (CODEC, DECODE)
-"""Files that a USLM may have beside its configuration."""
+URL = re.compile(r"https?://\S+")
 
-NAME = re.compile(r"(https?://\S+|\w[\w.-]*/\w[\w.-]*(@[\w.-]+)?)")
-"""What may be the name of a model in ESPnet's zoo or on a hub."""
+CONFIG, CHECKPOINT = "train_config", "model_file"
+"""What ESPnet's `pack` calls a model's files; `asr_train_config` of an ASR model."""
 
 
 class ModelFiles(NamedTuple):
@@ -42,130 +39,140 @@ class ModelFiles(NamedTuple):
     Attributes:
         config: ESPnet's `config.yaml`, or `config.json` of an official release.
         checkpoint: Its checkpoint, or None for the best one beside `config`.
+        root: Directory of the packed model; None if it is no packed one.
+        task: What ESPnet's `pack` says of the task: `asr`, ...; empty for codecs and
+            TTS models, and where nothing was packed.
     """
 
     config: Path
     checkpoint: Path | None = None
+    root: Path | None = None
+    task: str = ""
 
 
-@contextmanager
-def model_files(source: str | Path) -> Iterator[ModelFiles]:
-    """Find a model's files; those of an archive are there only within the `with`.
+def model_files(source: str | Path) -> ModelFiles:
+    """Find a model's files, which are downloaded and unpacked if need be.
 
     Args:
         source: An experiment directory, the directory of an official release, a
-            configuration file, an archive made by ESPnet's `pack`, a name in ESPnet's
-            model zoo or on its hub, or the URL of an archive. What is there locally
-            goes before a name.
+            configuration file, an archive made by `pack`, a name in ESPnet's model zoo
+            or on the hub (owner/model or owner/model@revision), or the URL of an
+            archive, maybe with `#sha256=...`. What is there locally goes before a name.
 
     Raises:
         ValueError: If it is none of these, cannot be fetched, or is damaged.
     """
     path = Path(source)
     if not path.exists():
-        path = fetch(str(source))
+        return _fetched(str(source))
     if path.is_dir():
-        yield _in_directory(path)
-    elif path.suffix in (".yaml", ".json"):
-        yield ModelFiles(path)
-    elif zipfile.is_zipfile(path):
-        with tempfile.TemporaryDirectory() as work:
-            yield _unpacked(path, Path(work))
-    else:
-        raise ValueError(
-            f"{path} is neither a directory, a configuration nor a packed zip"
-        )
+        return _in_directory(path)
+    if path.suffix in (".yaml", ".json"):
+        return ModelFiles(path)
+    return _in_directory(unpack_once(path), path)
 
 
-def _in_directory(directory: Path) -> ModelFiles:
+def _fetched(name: str) -> ModelFiles:
+    """Find the files of a model that is not here."""
+    url = name if URL.fullmatch(name) else None
+    if url is None:
+        if not HUB_NAME.fullmatch(name):
+            raise ValueError(
+                f"no directory or archive {name}, and it is no name of a model "
+                "(owner/model or owner/model@revision) and no URL either"
+            )
+        url = zoo_url(name)
+    if url is None:
+        return _in_directory(download_snapshot(name), name)
+    archive = download(url)
+    try:
+        return _in_directory(unpack_once(archive), name)
+    except ValueError:
+        # The next call shall not find it again.
+        archive.unlink(missing_ok=True)
+        raise
+
+
+def _in_directory(directory: Path, source: str | Path | None = None) -> ModelFiles:
+    """Find the files in a directory.
+
+    Args:
+        directory: Where to look.
+        source: What the user named, for messages.
+    """
+    source = source or directory
     for name in ("config.yaml", "config.json"):
-        if (directory / name).is_file():
+        if (directory / name).is_file() and not (directory / META).is_file():
             return ModelFiles(directory / name)
-    meta = directory / "meta.yaml"
+    meta = directory / META
     if not meta.is_file():
         raise ValueError(
-            f"no {directory}/config.yaml, config.json or meta.yaml: is this the "
-            "directory of a trained model?"
+            f"{source} has no config.yaml, config.json or meta.yaml: is this the "
+            "directory of a trained model, or what `pack` made of one?"
         )
-    return ModelFiles(*(directory / name for name in _named(meta.read_bytes(), meta)))
+    config, model, task = _named(meta.read_bytes(), source)
+    for name in (config, model):
+        if not (directory / name).is_file():
+            raise ValueError(f"{source} has no {name}, which its meta.yaml names")
+    return ModelFiles(directory / config, directory / model, directory, task)
 
 
-def _named(meta: bytes, where: Path) -> tuple[str, str]:
-    """Read the names of configuration and checkpoint from a `meta.yaml`."""
+def _named(meta: bytes, source: str | Path) -> tuple[str, str, str]:
+    """Read which configuration, checkpoint and task a `meta.yaml` names."""
     try:
         content = yaml.safe_load(meta)
-        names = content["yaml_files"]["train_config"], content["files"]["model_file"]
+        configs, files = content["yaml_files"], content["files"]
+        key = next(key for key in configs if key.endswith(CONFIG))
+        task = key.removesuffix(CONFIG)
         # `pack` names a file outside the working directory by its absolute path, and
         # zip stores it without the leading slash.
-        names = tuple(name.lstrip("/") for name in names)
-    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, AttributeError):
+        config = configs[key].lstrip("/")
+        model = files[task + CHECKPOINT].lstrip("/")
+    except (
+        yaml.YAMLError,
+        UnicodeDecodeError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        StopIteration,
+    ):
         raise ValueError(
-            f"{where}: meta.yaml does not name train_config and model_file; expected "
-            "what `espnet2.bin.pack codec` writes"
+            f"{source}: meta.yaml does not name train_config and model_file; expected "
+            "what `espnet_st.bin.pack` or `espnet2.bin.pack` writes"
         ) from None
-    for name in names:
+    for name in (config, model):
         if ".." in PurePosixPath(name).parts:
-            raise ValueError(f"{where}: meta.yaml names {name}, outside of the model")
-    return names
+            raise ValueError(f"{source}: meta.yaml names {name}, outside of the model")
+    return config, model, task.rstrip("_")
 
 
-def _unpacked(archive: Path, work: Path) -> ModelFiles:
-    files = ModelFiles(work / "config.yaml", work / "model.pth")
-    try:
-        with zipfile.ZipFile(archive) as members:
-            _extract(members, "meta.yaml", work / "meta.yaml", MAX_YAML)
-            config, model = _named((work / "meta.yaml").read_bytes(), archive)
-            _extract(members, config, files.config, MAX_YAML)
-            _extract(members, model, files.checkpoint, MAX_CHECKPOINT)
-            for name in BESIDE:
-                member = str(PurePosixPath(config).with_name(name))
-                if member in members.namelist():
-                    _extract(members, member, work / name, MAX_YAML)
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError) as error:
-        raise ValueError(f"cannot unpack {archive}: {error}") from error
-    return files
+def packed_root(config: Path) -> Path | None:
+    """Find the directory of the packed model that a configuration belongs to."""
+    for directory in list(config.parents)[:3]:
+        if (directory / META).is_file():
+            return directory
+    return None
 
 
-def _extract(members: zipfile.ZipFile, name: str, target: Path, limit: int) -> None:
-    """Write a member to `target`; never more than its header says, at most `limit`."""
-    if name not in members.namelist():
-        raise ValueError(f"{members.filename} has no {name}: was it made by `pack`?")
-    size = members.getinfo(name).file_size
-    if size > limit:
-        raise ValueError(
-            f"{members.filename}: {name} would have {size} bytes; the limit is {limit}"
-        )
-    with members.open(name) as packed, target.open("wb") as plain:
-        shutil.copyfileobj(packed, plain)
+def resolve_packed(config: Mapping[str, Any], root: Path | None) -> dict[str, Any]:
+    """Make the names of packed files in a configuration paths of theirs.
 
+    ESPnet does the same when it unpacks; here it is done when a model is loaded, so
+    that the unpacked directory may be moved.
 
-def fetch(name: str) -> Path:
-    """Download a model, once, by ESPnet's model zoo.
-
-    Its own unpacking is not used: it follows whatever path an archive names.
-
-    Returns:
-        An archive or a directory in the zoo's cache.
-
-    Raises:
-        ValueError: If `name` cannot be a model's, or it cannot be fetched.
+    Args:
+        config: What `config.yaml` holds.
+        root: Directory of the packed model; None leaves all as it is.
     """
-    if not NAME.fullmatch(name):
-        raise ValueError(
-            f"no directory or archive {name}, and it is no name of a model "
-            "(owner/model) and no URL either"
-        )
-    from espnet_model_zoo.downloader import ModelDownloader
+    return {key: _resolve(value, root) for key, value in config.items()}
 
-    try:
-        # By default the zoo would write into its own package.
-        zoo = ModelDownloader(Path.home() / ".cache" / "espnet_model_zoo")
-        if name.startswith("http") or zoo.query(name=name):
-            return Path(zoo.download(name=name))
-        return Path(zoo.huggingface_download(name=name))
-    except Exception as error:
-        # Names, network, hub and disk fail in as many ways; all mean this.
-        raise ValueError(
-            f"no directory or archive {name} here, and no model of that name could be "
-            f"fetched: {error}"
-        ) from error
+
+def _resolve(value: Any, root: Path | None) -> Any:
+    if isinstance(value, dict):
+        return {key: _resolve(one, root) for key, one in value.items()}
+    # A token of a list is no file, whatever its name.
+    if root is None or not isinstance(value, str) or "/" not in value:
+        return value
+    name = PurePosixPath(value)
+    inside = not name.is_absolute() and ".." not in name.parts
+    return str(root / name) if inside and (root / name).is_file() else value

@@ -12,6 +12,7 @@ from typing import Any
 from torch import Tensor
 
 from espnet_st.checkpoints.loading import (
+    check_kind,
     check_state,
     find_checkpoint,
     load_state,
@@ -29,6 +30,7 @@ from espnet_st.checkpoints.official_uslm import (
     official_names,
     state_from_official,
 )
+from espnet_st.checkpoints.sources import packed_root, resolve_packed
 
 CHECKPOINT = "USLM.pt"
 STATE = "model"
@@ -126,6 +128,6 @@ def load_uslm(
     if is_release(config.parent):
         return read_release(config.parent, model_file)
     options = read_config(config)
-    if options.get("tts") != "uslm":
-        raise ValueError(f"{config} is of tts {options.get('tts')!r}; expected 'uslm'")
-    return options, load_state(Path(model_file or find_checkpoint(config.parent)))
+    check_kind(options, "tts", "uslm", config)
+    state = load_state(Path(model_file or find_checkpoint(config.parent)))
+    return resolve_packed(options, packed_root(config)), state

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from espnet_st.checkpoints.loading import load_strictly, read_config
-from espnet_st.checkpoints.sources import CODEC, model_files
+from espnet_st.checkpoints.loading import check_kind, find_codec, load_strictly
+from espnet_st.checkpoints.sources import model_files
 from espnet_st.checkpoints.uslm_release import is_release, load_uslm
 from espnet_st.codes import one_utterance
 from espnet_st.data.audio import prepare_audio, read_audio
@@ -82,7 +82,7 @@ class Text2Speech:
         config, state = load_uslm(train_config, model_file)
         if not isinstance(codec, AudioCoding):
             codec = AudioCoding.from_pretrained(
-                codec or _find_codec(train_config.parent), device
+                codec or find_codec(train_config.parent), device
             )
         self.codec = codec
         conf = config["tts_conf"]
@@ -126,9 +126,11 @@ class Text2Speech:
             return cls(**options)
         if is_release(Path(model_tag)):
             return cls(Path(model_tag) / "config.yaml", **options)
-        with model_files(model_tag) as files:
-            model_file = options.pop("model_file", None) or files.checkpoint
-            return cls(files.config, model_file, **options)
+        files = model_files(model_tag)
+        if files.task:
+            check_kind({}, "tts", "uslm", model_tag, files.task)
+        model_file = options.pop("model_file", None) or files.checkpoint
+        return cls(files.config, model_file, **options)
 
     @property
     def fs(self) -> int:
@@ -273,15 +275,3 @@ def _concatenate(parts: list[SynthesisResult]) -> SynthesisResult:
         codes = codes[:, :0]
     score = sum(part.score for part in parts) / len(parts)
     return SynthesisResult(codes, score, any(part.truncated for part in parts))
-
-
-def _find_codec(directory: Path) -> str | Path:
-    """Find the codec that `codec.yaml` in a USLM's directory names."""
-    path = directory / CODEC
-    if not path.is_file():
-        raise ValueError(f"no {path} names the codec: pass codec (--codec) yourself")
-    source = read_config(path).get("codec")
-    if not isinstance(source, str):
-        raise ValueError(f"{path} names no codec: expected a line 'codec: SOURCE'")
-    beside = directory / source
-    return beside if beside.exists() else source

@@ -107,9 +107,9 @@ def test_its_codec_is_loaded_and_decodes_and_encodes_the_same(codec):
 
 
 def test_its_uslm_is_loaded_strictly(codec):
-    with model_files(TRAINED / "uslm.zip") as files:
-        config, state = load_uslm(files.config, files.checkpoint)
-        defaults = read_defaults(files.config.parent)
+    files = model_files(TRAINED / "uslm.zip")
+    config, state = load_uslm(files.config, files.checkpoint)
+    defaults = read_defaults(files.config.parent)
     conf = dict(config["tts_conf"], idim=len(config["token_list"]), odim=config["odim"])
     model = USLM(**conf | {"codebooks": codec.codebooks})
     load_strictly(model, state, TTS)

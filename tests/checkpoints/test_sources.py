@@ -1,22 +1,33 @@
-"""Where models come from: packed zips, hostile ones too, URLs and names on a hub."""
+"""Where models come from: packed zips, directories, URLs and names of a zoo."""
 
-import functools
-import http.server
 import shutil
-import threading
 import zipfile
+from pathlib import Path
 
 import pytest
 import torch
 import yaml
+from http_servers import Files, fresh, serving
 
-from espnet_st.checkpoints import sources as pretrained
+from espnet_st.checkpoints import hub, sources
+from espnet_st.checkpoints.archives import cache_directory, file_sha256
+from espnet_st.checkpoints.sources import model_files
 from espnet_st.inference.audio_coding import AudioCoding
+from espnet_st.inference.text2speech import Text2Speech
 
 META = {
     "yaml_files": {"train_config": "exp/config.yaml"},
     "files": {"model_file": "exp/model.pth"},
 }
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    """A home and a cache of its own."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("ESPNET_ST_CACHE", raising=False)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    return tmp_path / "home"
 
 
 @pytest.fixture
@@ -58,130 +69,176 @@ def test_what_espnet_packs_is_a_codec(exp, codec, inside, tmp_path, monkeypatch)
     assert torch.equal(unpacked.encode(wav), codec.encode(wav))
 
 
-def renamed(config="exp/config.yaml", model="exp/model.pth"):
+def test_a_zip_is_unpacked_once_wherever_it_lies(zipped, home):
+    path = zipped()
+    AudioCoding.from_pretrained(path)
+    made = home / ".cache/espnet_st/models" / file_sha256(path)
+    before = (made / "exp/model.pth").stat()
+    moved = path.rename(path.with_name("without_suffix"))
+    AudioCoding.from_pretrained(moved)
+    after = (made / "exp/model.pth").stat()
+    assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
+    assert list((home / ".cache/espnet_st/models").iterdir()) == [made]
+
+
+def renamed(config="exp/config.yaml", model="exp/model.pth", task=""):
     return yaml.safe_dump(
-        {"yaml_files": {"train_config": config}, "files": {"model_file": model}}
+        {
+            "yaml_files": {f"{task}train_config": config},
+            "files": {f"{task}model_file": model},
+        }
     )
 
 
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"meta.yaml": None}, "has no meta.yaml"),
+        ({"meta.yaml": None}, "codec.zip has no config.yaml, .* or meta.yaml"),
         ({"meta.yaml": "files: 3"}, "does not name train_config and model_file"),
         ({"meta.yaml": b"\xff\xfe: ["}, "does not name train_config and model_file"),
+        ({"meta.yaml": "yaml_files: {}\nfiles: {}"}, "does not name train_config and"),
         ({"meta.yaml": renamed(model=3)}, "does not name train_config and model_file"),
-        ({"exp/model.pth": None}, "has no exp/model.pth"),
+        ({"exp/model.pth": None}, "has no exp/model.pth, which its meta.yaml names"),
         ({"exp/model.pth": b"nonsense"}, "not a readable checkpoint"),
-        ({"exp/config.yaml": "codec: dac"}, "codec 'dac'; expected 'speechtokenizer'"),
         (
-            {"meta.yaml": renamed("../../up.yaml"), "../../up.yaml": "codec: x"},
-            r"names \.\./\.\./up\.yaml, outside",
+            {"exp/config.yaml": "codec: dac"},
+            "zip is of codec 'dac'; expected 'speechtokenizer'",
         ),
+        (
+            {"exp/config.yaml": "tts: vits"},
+            "codec.zip is a TTS model; expected a codec",
+        ),
+        (
+            {"meta.yaml": renamed(task="asr_")},
+            "codec.zip is an ASR model; expected a codec",
+        ),
+        (
+            {"meta.yaml": renamed(task="diar_")},
+            "is a model of the task diar; expected a codec",
+        ),
+        ({"exp/config.yaml": "a: 1"}, "codec.zip is no model; expected a codec"),
+        ({"meta.yaml": renamed("../up.yaml")}, r"names \.\./up\.yaml, outside"),
         ({"meta.yaml": renamed("/etc/hostname")}, "has no etc/hostname"),
+        ({"../up": "x"}, "no name of a file below"),
     ],
 )
-def test_a_wrong_or_hostile_zip_is_refused(zipped, tmp_path, changed, message):
-    path = zipped(**changed)
-    before = sorted(tmp_path.parent.rglob("*"))
+def test_a_wrong_or_hostile_zip_is_refused(zipped, changed, message):
     with pytest.raises(ValueError, match=message):
-        AudioCoding.from_pretrained(path)
-    assert sorted(tmp_path.parent.rglob("*")) == before
+        AudioCoding.from_pretrained(zipped(**changed))
 
 
-def test_a_link_in_a_zip_is_not_followed(zipped, exp, tmp_path):
-    path = zipped(**{"exp/config.yaml": None})
-    link = zipfile.ZipInfo("exp/config.yaml")
-    link.external_attr = 0o120777 << 16
-    with zipfile.ZipFile(path, "a") as archive:
-        archive.writestr(link, str(exp / "config.yaml"))
-    with pytest.raises(ValueError, match="holds str; expected a mapping"):
-        AudioCoding.from_pretrained(path)
+def test_a_zip_of_another_task_is_no_uslm(zipped):
+    path = zipped(**{"meta.yaml": renamed(task="asr_")})
+    with pytest.raises(ValueError, match="zip is an ASR model; expected a TTS model"):
+        Text2Speech.from_pretrained(path)
+    with pytest.raises(ValueError, match="is a codec; expected a TTS model"):
+        Text2Speech.from_pretrained(zipped())
 
 
-def test_a_zip_that_would_grow_too_large_is_refused(zipped, monkeypatch):
-    path = zipped(**{"exp/model.pth": None})
-    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("exp/model.pth", bytes(1_000_000))
-    monkeypatch.setattr(pretrained, "MAX_CHECKPOINT", 999_999)
-    with pytest.raises(ValueError, match="1000000 bytes; the limit is 999999"):
-        AudioCoding.from_pretrained(path)
+def test_a_pickle_in_a_zip_is_not_run(zipped, tmp_path):
+    ran = tmp_path / "ran"
 
+    class Hostile:
+        def __reduce__(self):
+            return Path.touch, (ran,)
 
-def test_a_damaged_zip_is_refused(zipped):
-    path = zipped()
-    data = bytearray(path.read_bytes())
-    data[data.index(b"lambda_mel")] ^= 1
-    path.write_bytes(data)
-    with pytest.raises(ValueError, match=r"cannot unpack .*Bad CRC-32"):
-        AudioCoding.from_pretrained(path)
-    path.write_bytes(data[: len(data) // 2])
-    with pytest.raises(ValueError, match="neither a directory, a configuration nor"):
-        AudioCoding.from_pretrained(path)
+    torch.save({"codec.generator.x": Hostile()}, tmp_path / "hostile.pth")
+    content = (tmp_path / "hostile.pth").read_bytes()
+    with pytest.raises(ValueError, match="is not a readable checkpoint"):
+        AudioCoding.from_pretrained(zipped(**{"exp/model.pth": content}))
+    assert not ran.exists()
 
 
 @pytest.fixture
-def home(tmp_path, monkeypatch):
-    """A home of its own, so that nothing is in the zoo's cache."""
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    return tmp_path / "home"
+def server(zipped):
+    """Serves the zip of the tiny codec."""
+    content = zipped().read_bytes()
+    handler = fresh(Files, files={"/codec.zip": content}, asked=[], stop_after=[])
+    with serving(handler) as handler.address:
+        yield handler
 
 
-def test_an_archive_is_fetched_once(zipped, codec, home, tmp_path, monkeypatch):
-    import espnet_model_zoo.downloader as zoo
-
-    zipped()
-
-    class Handler(http.server.SimpleHTTPRequestHandler):
-        asked = []
-
-        def log_message(self, *_):
-            self.asked.append(self.command)
-
-    server = http.server.ThreadingHTTPServer(
-        ("127.0.0.1", 0), functools.partial(Handler, directory=tmp_path)
-    )
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        url = f"http://127.0.0.1:{server.server_port}/codec.zip"
-        # The zoo's table, with a model of ours.
-        table = zoo.pd.DataFrame([{"name": "someone/codec", "url": url}])
-        monkeypatch.setattr(zoo.pd, "read_csv", lambda *_, **__: table)
-        wav = torch.randn(4000)
-        for name in (url, url, "someone/codec"):
-            fetched = AudioCoding.from_pretrained(name)
-            assert torch.equal(fetched.encode(wav), codec.encode(wav))
-        assert Handler.asked.count("GET") == 1
-        with pytest.raises(ValueError, match=r"no model of that name.*404"):
-            AudioCoding.from_pretrained(url.replace("codec", "nothing"))
-    finally:
-        server.shutdown()
-        server.server_close()
-
-
-def test_a_name_on_the_hub_is_found_in_its_cache(exp, codec, home, monkeypatch):
-    import huggingface_hub.constants
-
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-    repository = home / ".cache/espnet_model_zoo/models--someone--codec"
-    snapshot = repository / "snapshots" / ("0" * 40)
-    (snapshot / "exp").mkdir(parents=True)
-    (repository / "refs").mkdir()
-    (repository / "refs/main").write_text(snapshot.name)
-    (snapshot / "meta.yaml").write_text(yaml.safe_dump(META))
-    shutil.copy(exp / "config.yaml", snapshot / "exp")
-    # The hub's cache links to files elsewhere.
-    (snapshot / "exp/model.pth").symlink_to(next(exp.glob("*.pth")))
+def test_a_url_is_fetched_once_and_needs_no_server_then(zipped, codec, monkeypatch):
+    path = zipped()
+    handler = fresh(Files, files={"/c.zip": path.read_bytes()}, asked=[], stop_after=[])
     wav = torch.randn(4000)
-    found = AudioCoding.from_pretrained("someone/codec")
+    with serving(handler) as address:
+        url = f"{address}/c.zip#sha256={file_sha256(path)}"
+        found = AudioCoding.from_pretrained(url)
+        assert torch.equal(found.encode(wav), codec.encode(wav))
+    found = AudioCoding.from_pretrained(url)
     assert torch.equal(found.encode(wav), codec.encode(wav))
-    with pytest.raises(ValueError, match=r"no directory .* no model of that name"):
-        AudioCoding.from_pretrained("someone/other")
+    assert len(handler.asked) == 1
 
 
-@pytest.mark.parametrize("name", ["nothing", "a/b/c", "/a/b", "../a"])
-def test_what_cannot_be_a_name_is_not_looked_for(name, home):
+def test_a_url_of_something_else_is_refused_and_not_kept(server, zipped):
+    server.files["/codec.zip"] = b"<html>wait</html>"
+    with pytest.raises(ValueError, match="neither a directory, a configuration nor"):
+        AudioCoding.from_pretrained(f"{server.address}/codec.zip")
+    server.files["/codec.zip"] = zipped().read_bytes()
+    AudioCoding.from_pretrained(f"{server.address}/codec.zip")
+    with pytest.raises(ValueError, match="cannot download .*404"):
+        AudioCoding.from_pretrained(f"{server.address}/nothing.zip")
+
+
+def test_a_name_in_the_zoo_leads_to_its_newest_archive(
+    server, codec, tmp_path, monkeypatch
+):
+    package = tmp_path / "espnet_model_zoo"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    rows = [
+        "name,url",
+        f"someone/codec,{server.address}/old.zip",
+        f"someone/codec,{server.address}/codec.zip",
+        "someone/hub,https://huggingface.co/",
+    ]
+    (package / "table.csv").write_text("\n".join(rows))
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(__import__("sys").modules, "espnet_model_zoo", raising=False)
+    found = AudioCoding.from_pretrained("someone/codec")
+    wav = torch.randn(4000)
+    assert torch.equal(found.encode(wav), codec.encode(wav))
+    assert hub.zoo_url("someone/hub") is None and hub.zoo_url("a/b") is None
+
+
+def test_the_zoo_that_is_installed_has_a_table():
+    assert hub.zoo_url("kamo-naoyuki/mini_an4_asr_train_raw_bpe_valid.acc.best")
+
+
+def test_the_names_of_packed_files_become_paths(tmp_path):
+    (tmp_path / "m").mkdir()
+    for name in ("m/bpe.model", "word"):
+        (tmp_path / name).touch()
+    config = {
+        "bpemodel": "m/bpe.model",
+        "nested": {"file": "m/bpe.model", "other": "m/none", "number": 3},
+        "token_list": ["m/bpe.model", "word"],
+        "cleaner": "word",
+        "out": "../m/bpe.model",
+    }
+    found = sources.resolve_packed(config, tmp_path)
+    path = str(tmp_path / "m/bpe.model")
+    assert found == config | {
+        "bpemodel": path,
+        "nested": {"file": path, "other": "m/none", "number": 3},
+    }
+    assert sources.resolve_packed(config, None) == config
+
+
+def test_a_directory_without_a_model_is_refused(tmp_path, exp):
+    with pytest.raises(
+        ValueError, match="has no config.yaml, config.json or meta.yaml"
+    ):
+        model_files(tmp_path)
+    shutil.copy(exp / "config.yaml", tmp_path)
+    assert model_files(tmp_path).config == tmp_path / "config.yaml"
+    assert not cache_directory().exists()
+
+
+@pytest.mark.parametrize("name", ["nothing", "a/b/c", "/a/b", "../a", "a/b@", "a/b@/c"])
+def test_what_cannot_be_a_name_is_not_looked_for(name, home, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(ValueError, match="no directory or archive"):
         AudioCoding.from_pretrained(name)
     assert not home.exists()

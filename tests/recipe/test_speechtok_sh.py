@@ -54,7 +54,7 @@ def test_help_prints_each_option_with_its_comment():
             line for line in said.splitlines() if line.startswith(f"  --{name} ")
         )
         assert len(line.split()) > 2, line
-    assert all(f"\n  {stage}  " in said for stage in range(1, 9))
+    assert all(f"\n  {stage}  " in said for stage in range(1, 11))
 
 
 @pytest.mark.parametrize(
@@ -65,8 +65,7 @@ def test_help_prints_each_option_with_its_comment():
         (["--smoke", "yes"], "--smoke takes true or false, not 'yes'"),
         (["extra"], "unknown arguments: extra"),
         (["--stage", "11"], "expected numbers from 1 to 10"),
-        (["--stage", "9", "--stop_stage", "9"], "packing, is reserved"),
-        (["--stage", "10", "--stop_stage", "10"], "upload, is reserved"),
+        (["--upload", "yes"], "--upload takes true or false, not 'yes'"),
     ],
 )
 def test_wrong_use_is_refused(args, message):
@@ -84,6 +83,8 @@ def test_wrong_use_is_refused(args, message):
         (6, "tokens.txt", 3),
         (7, "dump/raw/test/wav.scp", 2),
         (8, "exp/codec_x/decode_rvq1/test/.done", 7),
+        (9, "exp/codec_x/latest.pth", 4),
+        (10, "exp/codec_x.zip", 9),
     ],
 )
 def test_a_stage_says_which_stage_makes_what_it_lacks(tmp_path, stage, missing, maker):

@@ -4,8 +4,8 @@
 # The corpus, the teacher and its units are those of the mini recipe (stages 1 to 3 in
 # egs2/mini/speechtok1, run now if they were not). Stages 4 to 6 train the codec and the
 # USLM of systems.yaml in dump/small and exp/small of the recipe, some 15 minutes of two
-# cores; a stopped run goes on where it was. pack.py then writes codec.zip, uslm.zip and
-# prompts/. Options are those of run.sh, but for the stages.
+# cores; a stopped run goes on where it was. espnet_st.bin.pack then writes codec.zip and
+# uslm.zip, in half precision, and make_prompts.py prompts/. Options are those of run.sh, but for the stages.
 set -euo pipefail
 
 here=$(dirname "$(readlink -f "$0")")
@@ -21,5 +21,9 @@ done
 
 # shellcheck disable=SC1091 # the recipe's
 . ./path.sh
-python3 "${here}/pack.py" --codec exp/small/codec_small --uslm exp/small/uslm_small \
-    --raw dump/raw/test --output_dir "${here}"
+for kind in codec uslm; do
+    python3 -m espnet_st.bin.pack "${kind}" --model "exp/small/${kind}_small" \
+        --output "${here}/${kind}.zip" --weights float16 --overwrite true \
+        --license cc-by-4.0 --training_data mini
+done
+python3 "${here}/make_prompts.py" --raw dump/raw/test --output_dir "${here}/prompts"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SpeechTokenizer, USLM and SLMTokBench on one corpus, in stages. A stage is a few lines
-# over scripts/{helpers,codec,uslm}.sh; it can be run again, and takes up what it had.
+# over scripts/{helpers,codec,uslm,zoo}.sh; it can be run again, and takes up what it had.
 # shellcheck disable=SC2046,SC2086 # *_args, *_opts and the commands hold several words
 set -euo pipefail
 
@@ -14,9 +14,10 @@ help_message="Usage: $0 [options]
   6  USLMs                     exp/uslm_<key>
   7  decoding                  exp/*/decode_*/<set>
   8  scoring                   exp/results/{RESULTS.md,report.html}
-  9  packing, 10 upload        reserved, not here yet
+  9  packing                   exp/{codec,uslm}_<key>.zip, for ESPnet's model zoo
+  10 sharing                   prints what would go to the Hugging Face hub; see --upload
 
-Stages 4 to 8 go through the systems of --systems: a key, a label, a codec, maybe a USLM.
+Stages 4 to 10 go through the systems of --systems: a key, a label, a codec, maybe a USLM.
 
 Options [default]:"
 
@@ -77,6 +78,14 @@ max_decode_utts=0                   # utterances to synthesize and to convert; 0
 bench_config=conf/slmtokbench.yaml # what is scored, and how
 bench_args=                        # more options for scoring
 
+# Model zoo
+license=cc-by-4.0 # of the models, as a model card names it
+language=en       # of the corpus, as a model card names it
+training_data=    # name of the corpus; empty: the recipe's
+hub_owner=        # user or organization on the hub; models are <owner>/<corpus>_<model>
+hub_revision=main # branch on the hub
+upload=false      # whether stage 10 sends the models
+
 [ -e utils/parse_options.sh ] || {
     printf '%s\n' "speechtok.sh: error: run this in a recipe's directory, or run the recipe's run.sh" >&2
     exit 1
@@ -87,6 +96,7 @@ bench_args=                        # more options for scoring
 . scripts/helpers.sh
 . scripts/codec.sh
 . scripts/uslm.sh
+. scripts/zoo.sh
 
 [ $# -eq 0 ] || die "unknown arguments: $*"
 
@@ -101,7 +111,8 @@ if [ "${smoke}" = true ]; then
 fi
 
 check_names "${datadir}" "${dumpdir}" "${expdir}" "${train_set}" "${valid_set}" "${test_set}" \
-    "${teacher//:/}" "${teacher_config}" "${systems}" "${decode_config}" "${bench_config}"
+    "${teacher//:/}" "${teacher_config}" "${systems}" "${decode_config}" "${bench_config}" \
+    "${license}" "${language//,/}" "${training_data}" "${hub_owner}" "${hub_revision}"
 if [ "${ngpu}" -gt 0 ] && [ "${cmd_backend}" = local ]; then
     "${python}" -c "from espnet_st.bin.options import pick_device; pick_device(${ngpu})" || exit 1
 fi
@@ -219,11 +230,17 @@ stage_8() {
     log "the report is ${results}/report.html"
 }
 
-stage_9() { die "stage 9, packing, is reserved and not here yet: use --stop_stage 8"; }
-stage_10() { die "stage 10, upload, is reserved and not here yet: use --stop_stage 8"; }
+stage_9() { each_system pack_system; }
+
+stage_10() {
+    [ "${upload}" = false ] || [ -n "${hub_owner}" ] ||
+        die "--upload true: say with --hub_owner where the models go"
+    each_system share_system
+    [ "${upload}" = true ] || log "nothing was sent: --upload true --hub_owner NAME sends it"
+}
 
 titles=("" "data preparation" "formatting" "semantic teacher and tokens" codec tokenizing USLM
-    decoding scoring packing upload)
+    decoding scoring packing sharing)
 [[ ${stage} =~ ^([1-9]|10)$ && ${stop_stage} =~ ^([1-9]|10)$ ]] ||
     die "--stage ${stage} --stop_stage ${stop_stage}: expected numbers from 1 to 10"
 for ((current = stage; current <= stop_stage; current++)); do
