@@ -12,6 +12,7 @@ from espnet_st import __version__
 from espnet_st.bin.verbs import OTHERS, VERBS
 
 WRONG_USAGE = 2
+INTERRUPTED = 130  # 128 and the number of the signal, as a shell has it
 
 EPILOG = """examples:
   espnet-st info exp/codec_mini
@@ -46,39 +47,46 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def hand_on(verb: str, arguments: Sequence[str]) -> int:
-    """Run a verb that is a command of its own, which names itself by the verb."""
+    """Run a verb that is a command of its own, which names itself by the verb.
+
+    Raises:
+        ValueError: If it is not installed.
+    """
     module = OTHERS[verb].module
     try:
         command = importlib.import_module(module)
     except ModuleNotFoundError as error:
         if error.name != module:
             raise
-        sys.stderr.write(f"espnet-st {verb}: this installation has no {module}\n")
-        return WRONG_USAGE
+        raise ValueError(f"this installation has no {module}") from error
     sys.argv[0] = f"espnet-st {verb}"
     return command.main(list(arguments)) or 0
 
 
 def run_verb(verb: str, arguments: Sequence[str]) -> int:
-    """Run a verb; what its user can mend is said in a line, without a traceback."""
+    """Run a verb, and return its exit code."""
     module = importlib.import_module(VERBS[verb].module)
     args = module.get_parser().parse_args(arguments)
     logging.basicConfig(level="WARNING", format=f"espnet-st {verb}: %(message)s")
+    return module.run(args)
+
+
+def main(cmd: Sequence[str] | None = None) -> int:
+    """Run the command; what its user can mend is said in a line, without a traceback.
+
+    Returns:
+        The exit code.
+    """
+    arguments = list(sys.argv[1:] if cmd is None else cmd)
+    verb = get_parser().parse_args(arguments[:1]).verb
+    run = run_verb if verb in VERBS else hand_on
     try:
-        return module.run(args)
+        return run(verb, arguments[1:])
     except (ValueError, OSError) as error:
         sys.stderr.write(f"espnet-st {verb}: {error}\n")
         return WRONG_USAGE
     except KeyboardInterrupt:
-        return 130
-
-
-def main(cmd: Sequence[str] | None = None) -> int:
-    """Run the command, and return its exit code."""
-    arguments = list(sys.argv[1:] if cmd is None else cmd)
-    verb = get_parser().parse_args(arguments[:1]).verb
-    run = run_verb if verb in VERBS else hand_on
-    return run(verb, arguments[1:])
+        return INTERRUPTED
 
 
 if __name__ == "__main__":

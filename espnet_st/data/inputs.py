@@ -50,11 +50,16 @@ def named_inputs(
     else:
         with tempfile.TemporaryDirectory() as work:
             path = Path(work, "standard-input")
-            path.write_bytes(_read_stdin())
+            path.write_bytes(read_standard_input())
             yield {"stdin": Utterance(str(path))}
 
 
-def _read_stdin() -> bytes:
+def read_standard_input() -> bytes:
+    """Read all that comes on standard input.
+
+    Raises:
+        ValueError: If nothing does.
+    """
     if sys.stdin.isatty():
         raise ValueError("- is standard input, and nothing is sent there: use a pipe")
     content = sys.stdin.buffer.read()

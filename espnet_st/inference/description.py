@@ -32,8 +32,8 @@ MAX_TEXT = 2**20
 TRAINING = ("max_epoch", "num_iters_per_epoch", "seed")
 """Keys of ESPnet's `config.yaml` that tell of the training."""
 
-FILES = ("files", "yaml_files")
-"""Keys of `meta.yaml` that only name files."""
+PASSED_OVER = ("files", "yaml_files", "timestamp")
+"""Keys of `meta.yaml` that say nothing of the model."""
 
 
 def describe_model(source: str | Path) -> dict[str, Any]:
@@ -98,12 +98,17 @@ def _describe_codec(config: Path, checkpoint: Path) -> dict[str, Any]:
         "n_q": n_q,
         "codebook_size": size,
         "dimension": conf["dimension"],
-        "bits_per_second": {f"1-{k}": round(k * rate) for k in range(1, n_q + 1)},
+        "bits_per_second": {_layers(k): round(k * rate) for k in range(1, n_q + 1)},
         "parameters": counts | {"codebooks": books},
         "checkpoint_bytes": checkpoint.stat().st_size,
         "streams": streams,
         "latency": generator.hop_length / generator.sample_rate if streams else None,
     }
+
+
+def _layers(last: int) -> str:
+    """Name the layers up to one, as options do."""
+    return "1" if last == 1 else f"1-{last}"
 
 
 def _describe_uslm(config_file: Path, checkpoint: Path) -> dict[str, Any]:
@@ -163,7 +168,7 @@ def _read_meta(source: str | Path) -> dict[str, Any]:
         raise ValueError(f"{source}: {META} is not readable YAML: {error}") from error
     if not isinstance(meta, dict):
         raise ValueError(f"{source}: {META} is no mapping")
-    return {str(key): value for key, value in meta.items() if key not in FILES}
+    return {str(key): value for key, value in meta.items() if key not in PASSED_OVER}
 
 
 def _read_text(source: str | Path, name: str) -> str | None:

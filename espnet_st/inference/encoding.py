@@ -54,9 +54,7 @@ class CodesOfInputs:
     def __call__(self, keys: Sequence[str], skipped: Skipped) -> dict[str, Tensor]:
         """Give the codes (k, T) of a batch; note in `skipped` what cannot be read."""
         coded = [key for key in keys if key in self._coded]
-        codes = call_each(
-            lambda key: read_codes(self._inputs[key].source), coded, skipped
-        )
+        codes = call_each(self._read, coded, skipped)
         rate = self._codec.sample_rate
         others = [key for key in keys if key not in self._coded]
         wavs = call_each(lambda key: self._inputs[key].load(rate), others, skipped)
@@ -64,10 +62,19 @@ class CodesOfInputs:
         codes |= zip(wavs, self._codec.encode_batch(list(wavs.values())), strict=True)
         return {key: one[: self._layers] for key, one in codes.items()}
 
+    def _read(self, key: str) -> Tensor:
+        codes, n_q = read_codes(self._inputs[key].source), self._codec.n_q
+        if len(codes) > n_q:
+            raise ValueError(
+                f"codes (n_q, T) of {len(codes)} layers; the codec has {n_q}: are "
+                "these axes the other way round?"
+            )
+        return codes
+
     def frames(self, key: str) -> int:
         """Give the frames of an input, of audio about."""
         if key in self._coded:
-            return read_codes(self._inputs[key].source).shape[1]
+            return self._read(key).shape[1]
         samples = self._inputs[key].estimate_samples(self._codec.sample_rate)
         return samples // self._codec.hop_length
 
@@ -79,7 +86,7 @@ class CodesOfInputs:
         """Say what an input is, for `Job.resume`."""
         if key in self._coded:
             try:
-                return tensor_digest(read_codes(self._inputs[key].source))
+                return tensor_digest(self._read(key))
             except ValueError:  # reading will name it
                 return ""
         return self._inputs[key].identity()

@@ -75,7 +75,7 @@ def model_of(args: argparse.Namespace) -> str:
     """
     model = getattr(args, "model", None) or os.environ.get(MODEL)
     if not model:
-        raise ValueError(f"no model: give --model, or set {MODEL} in the environment")
+        raise ValueError(f"no model: name one, or set {MODEL} in the environment")
     return model
 
 

@@ -77,9 +77,12 @@ def choose_output(
         )
     if not output.is_directory and len(inputs) > 1:
         raise ValueError(f"{len(inputs)} inputs and one -o {text}: give a directory")
-    for utterance in inputs.values():
-        if path.is_file() and path.resolve() == Path(utterance.source).resolve():
-            raise ValueError(f"-o {text} would replace the input: give another name")
+    for key, utterance in inputs.items():
+        file = file_of_key(path, key, end) if output.is_directory else path
+        if file.is_file() and file.resolve() == Path(utterance.source).resolve():
+            raise ValueError(
+                f"-o {text} would replace the input {file}: name another place"
+            )
     if output.path is not None:
         _check_writable(path if output.is_directory else path.parent)
     return output

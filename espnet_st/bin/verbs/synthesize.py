@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import sys
 
 from espnet_st.bin.options import pick_device
 from espnet_st.bin.verbs.options import add_model, add_output, model_of, verb_parser
@@ -35,9 +34,12 @@ def run(args: argparse.Namespace) -> int:
     from espnet_st.bin.verbs.output import choose_output
     from espnet_st.data.audio import wav_bytes
     from espnet_st.data.corpus import Utterance
+    from espnet_st.data.inputs import STANDARD_INPUT, read_standard_input
     from espnet_st.inference.text2speech import Text2Speech
 
-    text = sys.stdin.read().strip() if args.text == "-" else args.text
+    text = args.text
+    if text == STANDARD_INPUT:
+        text = read_standard_input().decode().strip()
     inputs = {"out": Utterance("")}
     output = choose_output(getattr(args, "output", None), inputs, False, ".wav")
     if output.is_directory:
