@@ -85,6 +85,11 @@ def main(cmd: Sequence[str] | None = None) -> int:
     except (ValueError, OSError) as error:
         sys.stderr.write(f"espnet-st {verb}: {error}\n")
         return WRONG_USAGE
+    except SystemExit as stop:
+        if isinstance(stop.code, str):  # `pick_device`
+            sys.stderr.write(f"espnet-st {verb}: {stop.code}\n")
+            return WRONG_USAGE
+        raise
     except KeyboardInterrupt:
         return INTERRUPTED
 

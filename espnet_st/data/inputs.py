@@ -31,8 +31,8 @@ def named_inputs(
 
     Args:
         names: Files; patterns with `*`, `?` or `[`; directories, of which the table is
-            taken, with `segments` beside it, or else all files in them; tables
-            (`.scp`); or `-` alone.
+            taken, with `segments` beside it, or else all files in them but hidden
+            ones; tables (`.scp`); or `-` alone.
         tables: Names of the tables of a directory, the preferred first.
         ends: How names of files in directories may end, beside those of audio.
 
@@ -111,7 +111,11 @@ def _find_in_directory(
             parts_of = parts if table == "wav.scp" and parts.is_file() else None
             yield from read_corpus(path / table, parts_of).items()
             return
-    files = sorted(one for one in path.rglob("*") if one.suffix.lower() in ends)
+    files = sorted(
+        one
+        for one in path.rglob("*")
+        if one.suffix.lower() in ends and one.is_file() and one.name[0] != "."
+    )
     if not files:
         expected = ", ".join((*tables, *ends))
         raise ValueError(f"nothing in {path} that can be read: expected {expected}")

@@ -23,6 +23,7 @@ def odd(tmp_path, prompts):
     folder = tmp_path / "odd"
     noise = 0.1 * np.random.default_rng(0).standard_normal(4000)
     write(folder / "good.wav", noise)
+    (folder / ".hidden.wav").write_bytes(b"of another system")
     write(folder / "silent.wav", np.zeros(4000))
     write(folder / "stereo.wav", np.stack([noise, noise], 1), 22050)
     write(folder / "opposite.wav", np.stack([noise, -noise], 1))
@@ -133,13 +134,17 @@ WRONG = {
         "expected 'speechtokenizer'",
     ),
     "a model that is no model": (["a.wav", "--model", "a.wav"], "model a.wav: "),
+    "a GPU that is not there": (["a.wav", "--ngpu", "1"], "finds no GPU here"),
     "an unknown precision": (["a.wav", "--dtype", "int3"], "dtype is 'int3'"),
 }
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_wrong_usage_is_said_in_a_line_and_makes_nothing(run, capsys, tmp_path, case):
+def test_wrong_usage_is_said_in_a_line_and_makes_nothing(
+    run, capsys, monkeypatch, tmp_path, case
+):
     words, message = WRONG[case]
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     for name in ("a", "b/a", "c"):
         write(tmp_path / f"{name}.wav", np.zeros(400))
     (tmp_path / "void").mkdir()

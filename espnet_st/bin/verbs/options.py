@@ -24,7 +24,11 @@ def verb_parser(verb: str, description: str) -> argparse.ArgumentParser:
     )
 
 
-def add_model(parser: argparse.ArgumentParser, kind: str = "codec") -> None:
+def add_model(
+    parser: argparse.ArgumentParser,
+    kind: str = "codec",
+    dtypes: str = "float32 or bfloat16",
+) -> None:
     """Add `--model`, `--dtype` and `--ngpu`."""
     parser.add_argument(
         "--model",
@@ -32,7 +36,11 @@ def add_model(parser: argparse.ArgumentParser, kind: str = "codec") -> None:
         help=f"directory, packed zip or name of a {kind} (default: {MODEL} in the "
         "environment)",
     )
-    parser.add_argument("--dtype", default="float32", help="precision; auto: fast")
+    parser.add_argument(
+        "--dtype",
+        default="float32",
+        help=f"{dtypes}, or auto for what is fast here",
+    )
     parser.add_argument("--ngpu", type=int, default=0, help="1 to use a GPU")
 
 
@@ -50,14 +58,17 @@ def add_inputs(parser: argparse.ArgumentParser, what: str) -> None:
     )
 
 
-def add_output(parser: argparse.ArgumentParser, forms: str) -> None:
+def add_output(
+    parser: argparse.ArgumentParser,
+    forms: str,
+    default: str = "of one input a file here, of standard input standard output",
+) -> None:
     """Add `-o`."""
     parser.add_argument(
         "-o",
         "--output",
         default=argparse.SUPPRESS,
-        help=f"{forms}, or - for standard output (default: of one input a file here, "
-        "of standard input standard output)",
+        help=f"{forms}, or - for standard output (default: {default})",
     )
 
 

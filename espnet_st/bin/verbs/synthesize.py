@@ -15,8 +15,8 @@ def get_parser() -> argparse.ArgumentParser:
 
     parser = verb_parser("synthesize", "Speak a text in the voice of a prompt.")
     parser.add_argument("text", metavar="TEXT", help="what to say; - reads it")
-    add_output(parser, "a file in .wav")
-    add_model(parser, "USLM")
+    add_output(parser, "a file in .wav", "out.wav")
+    add_model(parser, "USLM", "float32, bfloat16 or int8")
     none = argparse.SUPPRESS
     parser.add_argument("--codec", default=none, help="its codec, if it names none")
     parser.add_argument(
