@@ -1,9 +1,9 @@
 """The command as such: verbs, help, usage, start-up, what it hands on to."""
 
+import os
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -29,14 +29,16 @@ def test_help_and_version_come_at_once_and_load_nothing_heavy():
         "sys.stderr.write(' '.join(sys.modules))"
     )
     for words in (["--help"], ["--version"], ["tokenize", "--help"], ["tokenise"]):
-        start = time.perf_counter()
+        before = os.times()
         done = subprocess.run(
             [sys.executable, "-c", code, *words],
             capture_output=True,
             text=True,
             check=True,
         )
-        assert time.perf_counter() - start < 2  # 0.15 s alone; torch would take 3
+        after = os.times()
+        seconds = after.children_user - before.children_user
+        assert seconds < 0.5  # 0.06 s were measured; torch alone takes 2
         loaded = set(done.stderr.split())
         assert "argparse" in loaded
         assert not loaded & {"torch", "numpy", "espnet2", "soundfile"}

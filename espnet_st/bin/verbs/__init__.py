@@ -38,6 +38,6 @@ OTHERS = {
     "bench": Verb("espnet_st.bin.slmtokbench", "score a recipe's systems"),
     "convert": Verb("espnet_st.bin.convert", "official releases, both ways"),
     "pack": Verb("espnet_st.bin.pack", "make a model ready to be shared"),
-    "demo": Verb("espnet_st.demo", "try a model in the browser"),
+    "demo": Verb("espnet_st.bin.demo", "try a model in the browser"),
 }
 """Verbs that are commands of their own."""
