@@ -19,7 +19,7 @@ from espnet_st.checkpoints.loading import (
     load_codec,
     read_config,
 )
-from espnet_st.checkpoints.sources import CODEC, model_files
+from espnet_st.checkpoints.sources import CODEC, ModelFiles, model_files
 from espnet_st.checkpoints.uslm_release import CHECKPOINT, TTS, is_release, load_uslm
 from espnet_st.codec.generator import Generator
 from espnet_st.inference.decode_defaults import read_defaults
@@ -55,23 +55,23 @@ def describe_model(source: str | Path) -> dict[str, Any]:
         about |= _describe_uslm(directory / "config.yaml", directory / CHECKPOINT)
     else:
         with model_files(source) as files:
-            config = {}
-            if files.config.suffix == ".yaml":
-                config = read_config(files.config)
-            checkpoint = files.checkpoint
-            if "tts" in config:
-                checkpoint = checkpoint or find_checkpoint(files.config.parent)
-                about |= _describe_uslm(files.config, checkpoint)
-            elif files.config.suffix == ".json":
-                checkpoint = files.config.with_name(OFFICIAL_CHECKPOINT)
-                about |= _describe_codec(files.config, checkpoint)
-            else:
-                checkpoint = checkpoint or find_checkpoint(files.config.parent)
-                about |= _describe_codec(files.config, checkpoint)
-            about["training"] = _describe_training(config)
-    about["packed"] = _read_meta(source)
-    about["results"] = _read_text(source, RESULTS)
-    return about
+            about |= _describe_files(files)
+    return about | {
+        "packed": _read_meta(source),
+        "results": _read_text(source, RESULTS),
+    }
+
+
+def _describe_files(files: ModelFiles) -> dict[str, Any]:
+    """Describe the model of a configuration, of whatever kind it is."""
+    if files.config.suffix == ".json":
+        official = files.config.with_name(OFFICIAL_CHECKPOINT)
+        return _describe_codec(files.config, official)
+    config = read_config(files.config)
+    checkpoint = files.checkpoint or find_checkpoint(files.config.parent)
+    describe = _describe_uslm if "tts" in config else _describe_codec
+    training = _describe_training(config)
+    return describe(files.config, checkpoint) | {"training": training}
 
 
 def _describe_codec(config: Path, checkpoint: Path) -> dict[str, Any]:
