@@ -72,6 +72,7 @@ setup(
     description="SpeechTokenizer, USLM and SLMTokBench for ESPnet2",
     license="Apache-2.0",
     packages=find_packages(include=["espnet_st", "espnet_st.*"]),
+    entry_points={"console_scripts": ["espnet-st = espnet_st.bin.cli:main"]},
     package_data={"espnet_st": ["py.typed"]},
     python_requires=">=3.10,<3.14",
     install_requires=RUNTIME,

@@ -25,6 +25,9 @@ from espnet_st.packed import append_record, read_record
 PACKED = "codes.packed"
 """Name of an archive of packed codes."""
 
+MATRIX = b"\0B"
+"""What an entry of a Kaldi archive in binary begins with."""
+
 
 def check_codes(codes: Tensor, codebook_size: int, n_q: int | None = None) -> None:
     """Refuse what is not codes.
@@ -142,6 +145,33 @@ def pad_codes(
     return batch, lengths
 
 
+def read_archive(place: str, utterance: str = "an utterance") -> Tensor:
+    """Read codes (n_q, T) of an archive, Kaldi's or packed.
+
+    Args:
+        place: `archive:offset`.
+        utterance: Whose codes they are, for messages.
+
+    Raises:
+        ValueError: If the archive is missing, truncated or damaged.
+    """
+    archive, _, offset = place.rpartition(":")
+    if archive.endswith(PACKED):
+        return read_record(Path(archive), int(offset))
+    try:
+        with Path(archive).open("rb") as stream:
+            stream.seek(int(offset))
+            # kaldiio would run a pickle that it finds there.
+            if stream.read(2) != MATRIX:
+                raise ValueError("it holds no Kaldi matrix")
+            stream.seek(int(offset))
+            return from_disk(read_kaldi(stream))
+    except (OSError, ValueError, AssertionError, struct.error) as error:
+        raise ValueError(
+            f"cannot read codes of {utterance} at {place}: {error}"
+        ) from error
+
+
 class CodesReader(Mapping):
     """Reads codes of a `codes.scp`, each when asked for.
 
@@ -168,21 +198,7 @@ class CodesReader(Mapping):
         Raises:
             ValueError: If the archive is missing, truncated or damaged.
         """
-        archive, _, offset = self._places[utterance].rpartition(":")
-        if archive.endswith(PACKED):
-            return read_record(Path(archive), int(offset))
-        try:
-            with Path(archive).open("rb") as stream:
-                stream.seek(int(offset))
-                # kaldiio would run a pickle that it finds there.
-                if stream.read(2) != b"\0B":
-                    raise ValueError("it holds no Kaldi matrix")
-                stream.seek(int(offset))
-                return from_disk(read_kaldi(stream))
-        except (OSError, ValueError, AssertionError, struct.error) as error:
-            raise ValueError(
-                f"cannot read codes of {utterance} at {archive}:{offset}: {error}"
-            ) from error
+        return read_archive(self._places[utterance], utterance)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._places)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from espnet_st.bin.verbs import OTHERS, VERBS
+
 ROOT = Path(__file__).resolve().parents[1]
 TEXTS = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"]
 TEXTS += sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("docs/*.md"))
@@ -68,6 +70,16 @@ def test_commands_have_the_options_that_are_named(text):
             if isinstance(action, argparse._SubParsersAction):
                 parser = action.choices[module[2]]
         assert options(line) <= parser._option_string_actions.keys(), line
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_the_command_has_the_verbs_and_options_that_are_named(text):
+    for line in commands(text):
+        for verb, rest in re.findall(r"espnet-st ([a-z][\w-]*)([^|]*)", line):
+            assert verb in VERBS | OTHERS, line
+            if verb in VERBS:
+                parser = importlib.import_module(VERBS[verb].module).get_parser()
+                assert options(rest) <= parser._option_string_actions.keys(), line
 
 
 @pytest.mark.parametrize("text", TEXTS)

@@ -8,6 +8,7 @@ that the environment variable ESPNET_ST_TRAINED names.
 import os
 import random
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from pathlib import Path
 import pytest
 import soundfile
 
+from espnet_st.bin import cli
 from espnet_st.data.audio import read_audio
 from espnet_st.data.kaldi import read_table
 from espnet_st.inference.decode_options import DEFAULTS
@@ -109,6 +111,18 @@ def test_a_snippet_runs_as_it_stands(trained, name):
     trained.take(next(iter(trained.prompts)))
     command = [sys.executable, "-c", snippets()[name]]
     subprocess.run(command, cwd=trained.directory, check=True)
+
+
+def test_the_commands_run_as_they_stand(trained, monkeypatch):
+    trained.take(next(iter(trained.prompts)))
+    monkeypatch.chdir(trained.directory)
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    lines = re.findall(r"^espnet-st .*$", text.replace("\\\n", " "), re.MULTILINE)
+    for line in lines:
+        assert cli.main(shlex.split(line, comments=True)[1:]) == 0, line
+    made = {"speech.npy", "content.wav", "rope.wav"}
+    assert len(lines) == len(made)
+    assert made <= {path.name for path in trained.directory.iterdir()}
 
 
 def test_the_codec_does_what_the_snippet_says(trained, recognizer, monkeypatch):

@@ -5,19 +5,11 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from espnet_st.bin.options import codec_parser, parse_job
+from espnet_st.bin.options import codec_parser, parse_first_layers, parse_job
 from espnet_st.codes import CodesReader
 from espnet_st.data.corpus import read_corpus
 from espnet_st.inference.audio_coding import AudioCoding
 from espnet_st.inference.resynthesis import resynthesize_set
-
-
-def parse_layers(text: str) -> int:
-    """Parse the number of layers of `1` or `1-8`: decoding starts at the first."""
-    first, _, last = text.partition("-")
-    if first != "1" or not (last or first).isdigit():
-        raise argparse.ArgumentTypeError(f"{text!r}; expected 1, 1-2, ... or 1-8")
-    return int(last or first)
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -25,7 +17,9 @@ def get_parser() -> argparse.ArgumentParser:
     parser = codec_parser("Decode codes to wav files.")
     parser.add_argument("--codes_scp", required=True, help="codes to decode")
     parser.add_argument(
-        "--layers", type=parse_layers, help="1, or 1-k for the first k; all by default"
+        "--layers",
+        type=parse_first_layers,
+        help="1, or 1-k for the first k; all by default",
     )
     parser.add_argument("--wav_scp", help="the originals, to trim to their lengths")
     parser.add_argument("--segments", help="Kaldi's, of which utterances are originals")

@@ -6,8 +6,6 @@ import argparse
 import logging
 from collections.abc import Sequence
 
-import torch
-
 
 def setup_logging(level: str = "INFO") -> None:
     """Log as ESPnet's command lines do."""
@@ -15,6 +13,14 @@ def setup_logging(level: str = "INFO") -> None:
         level=level,
         format="%(asctime)s (%(module)s:%(lineno)d) %(levelname)s: %(message)s",
     )
+
+
+def parse_first_layers(text: str) -> int:
+    """Parse the number of layers of `1` or `1-8`: decoding starts at the first."""
+    first, _, last = text.partition("-")
+    if first != "1" or not (last or first).isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r}; expected 1, 1-2, ... or 1-8")
+    return int(last or first)
 
 
 def codec_parser(description: str) -> argparse.ArgumentParser:
@@ -52,12 +58,16 @@ def pick_device(ngpu: int) -> str:
     Raises:
         SystemExit: A GPU is asked for and PyTorch finds none; the message says so.
     """
-    if ngpu and not torch.cuda.is_available():
+    if not ngpu:
+        return "cpu"
+    import torch  # here, so that `--help` need not wait for it
+
+    if not torch.cuda.is_available():
         raise SystemExit(
             f"--ngpu {ngpu}: PyTorch {torch.__version__} finds no GPU here; "
             "expected --ngpu 0, or a machine with a GPU and a PyTorch built for it"
         )
-    return "cuda" if ngpu else "cpu"
+    return "cuda"
 
 
 def check_ngpu(cmd: Sequence[str] | None) -> None:

@@ -67,7 +67,7 @@ def main(cmd: Sequence[str] | None = None) -> None:
         args.batch_size,
         args.batch_bins,
         args.num_workers,
-        args.format == "packed",
+        args.format,
     )
 
 

@@ -40,11 +40,18 @@ def get_parser() -> argparse.ArgumentParser:
     add("--seed", type=int, default=0, help="of the draws")
     add("--log_level", type=str.upper, default="INFO", help="what is logged")
     add("--max_tokens", type=int, default=250, help="cut longer texts; 0: never")
+    add_decoding(parser)
+    return parser
+
+
+def add_decoding(parser: argparse.ArgumentParser) -> None:
+    """Add the decoding options; those that are not given are not in the result."""
     for name, (kind, meaning) in DECODING.items():
         default = f"the model's own (decode.yaml beside it), else {DEFAULTS[name]}"
         text = f"{meaning} (default: {default})"
-        add(f"--{name}", type=kind, default=argparse.SUPPRESS, help=text)
-    return parser
+        parser.add_argument(
+            f"--{name}", type=kind, default=argparse.SUPPRESS, help=text
+        )
 
 
 def parse_options(cmd: Sequence[str] | None) -> argparse.Namespace:

@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
 
 from espnet_st.bin.options import codec_parser, parse_job
 from espnet_st.data.kaldi import read_table
 from espnet_st.inference.audio_coding import AudioCoding
-from espnet_st.inference.code_swapping import parse_layers
-from espnet_st.inference.jobs import model_digest, text_digest
-from espnet_st.inference.text2speech import Text2Speech
-from espnet_st.inference.voice_conversion import (
-    conversion_by_nar,
-    conversion_by_swapping,
-    convert_set,
-)
+from espnet_st.inference.jobs import model_digest
+from espnet_st.inference.voice_conversion import build_conversion, convert_set
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -47,15 +40,8 @@ def main(cmd: Sequence[str] | None = None) -> None:
     if (args.method == "nar") != bool(args.uslm):
         parser.error("--method nar takes --uslm, and no other method does")
     codec = AudioCoding.from_pretrained(args.codec, device)
-    way: dict[str, str | int]
-    if args.method == "nar":
-        tts = Text2Speech.from_pretrained(args.uslm, codec=codec, device=device)
-        texts = read_table(args.text) if args.text else {}
-        convert = conversion_by_nar(tts, texts)
-        way = {"uslm": model_digest(tts.tts), "text": text_digest(json.dumps(texts))}
-    else:
-        last_layer = parse_layers(args.layers, codec.n_q)
-        convert, way = conversion_by_swapping(last_layer), {"layers": last_layer}
+    texts = read_table(args.text) if args.text else {}
+    convert, way = build_conversion(codec, args.layers, args.uslm, texts, device)
     convert_set(
         codec,
         args.codes_scp,
@@ -63,7 +49,7 @@ def main(cmd: Sequence[str] | None = None) -> None:
         args.output_dir,
         convert,
         args.batch_size,
-        {"codec": model_digest(codec.generator), "method": args.method} | way,
+        {"codec": model_digest(codec.generator)} | way,
     )
 
 

@@ -6,6 +6,7 @@ utterances there are that of `corpus`.
 
 from __future__ import annotations
 
+import io
 import math
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 from torchaudio.functional import resample
 
+from espnet_st.data.files import write_whole
 from espnet_st.data.streams import open_audio
 
 LOUDEST = 100.0
@@ -219,9 +221,14 @@ def _peak(wav: Tensor) -> float:
     return peak
 
 
+def wav_bytes(wav: Tensor, sample_rate: int) -> bytes:
+    """Make a WAV file of samples (N,): 16-bit PCM."""
+    file = io.BytesIO()
+    samples = wav.cpu().numpy()
+    soundfile.write(file, samples, sample_rate, format="WAV", subtype="PCM_16")
+    return file.getvalue()
+
+
 def write_wav(path: Path, wav: Tensor, sample_rate: int) -> None:
     """Write (N,) as 16-bit PCM; the file is there whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial.wav")
-    soundfile.write(partial, wav.cpu().numpy(), sample_rate, subtype="PCM_16")
-    partial.replace(path)
+    write_whole(path, wav_bytes(wav, sample_rate))

@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
+from espnet_st.data.files import write_whole
+
 
 class Segment(NamedTuple):
     """Names a part of a recording, as a line of `segments` does.
@@ -130,12 +132,8 @@ def _lines(path: str | Path) -> Iterator[tuple[str, str]]:
 
 def write_table(path: str | Path, table: Mapping[str, object]) -> None:
     """Write lines `key value` sorted by key; the file is there whole or not at all."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".part")
     lines = (f"{key} {table[key]}".rstrip() + "\n" for key in sorted(table))
-    partial.write_text("".join(lines), encoding="utf-8")
-    partial.replace(path)
+    write_whole(Path(path), "".join(lines).encode())
 
 
 def file_of_key(directory: str | Path, key: str, suffix: str) -> Path:

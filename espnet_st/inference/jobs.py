@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from espnet_st.data.files import write_whole
 from espnet_st.data.kaldi import read_table, write_table
 from espnet_st.inference.locks import directory_lock
 
@@ -106,9 +107,7 @@ class Job:
         if digests:
             write_table(path, known | digests)
         text = json.dumps(self.settings, indent=1, sort_keys=True) + "\n"
-        partial = self.output / f"{SETTINGS}.part"
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(self.output / SETTINGS)
+        write_whole(self.output / SETTINGS, text.encode())
         return [key for key in digests if key not in done]
 
 
@@ -138,6 +137,10 @@ def _bytes_of(tensor: Tensor) -> np.ndarray:
     return tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
 
 
+class NothingDone(ValueError):
+    """All items of a job were skipped; each was named before."""
+
+
 class Skipped:
     """Collects the items that a job could not do, by name and reason.
 
@@ -163,7 +166,7 @@ class Skipped:
         """Log the count.
 
         Raises:
-            ValueError: If nothing at all was done.
+            NothingDone: If nothing at all was done.
         """
         if not self.reasons:
             logging.info("%d items done, none skipped", done)
@@ -171,4 +174,4 @@ class Skipped:
         names = " ".join(sorted(self.reasons))
         logging.warning("%d items done, %d skipped: %s", done, len(self.reasons), names)
         if done == 0:
-            raise ValueError(f"all {len(self.reasons)} items were skipped: {names}")
+            raise NothingDone(f"all {len(self.reasons)} items were skipped: {names}")

@@ -19,18 +19,22 @@ from espnet_st.inference.jobs import Job, Skipped, model_digest, tensor_digest
 
 Value = TypeVar("Value")
 
+CodesOfBatch = Callable[[Sequence[str], Skipped], dict[str, Tensor]]
+"""Computes the codes (k, T) of utterances by key; notes in `Skipped` what fails."""
+
 
 def decode_set(
     codec: AudioCoding,
     keys: Iterable[str],
-    codes_of: Callable[[str], Tensor],
+    codes_of: CodesOfBatch,
+    frames_of: Callable[[str], int],
     output_dir: str | Path,
     batch_size: int,
     samples_of: Callable[[str], int | None] = lambda key: None,
-    frames_of: Callable[[str], int] | None = None,
     settings: Mapping[str, Any] | None = None,
     describe: Callable[[str], str] = lambda key: "",
-) -> None:
+    folder: str = "wav",
+) -> dict[str, str]:
     """Decode utterances into `output_dir/wav`, and index them in `wav.scp`.
 
     The codes of a batch are computed, decoded and written before those of the next, so
@@ -40,42 +44,51 @@ def decode_set(
     Args:
         codec: The codec of the codes.
         keys: Keys of the utterances.
-        codes_of: Computes the codes (k, T) of an utterance, or raises ValueError.
+        codes_of: Computes the codes of a batch; see `codes_by_key`.
+        frames_of: Gives the frames of an utterance, or raises ValueError, for batches
+            of like lengths. It is called for all utterances first.
         output_dir: Where files go.
         batch_size: Utterances at once.
-        samples_of: Gives the length to trim an utterance to, or None.
-        frames_of: Gives the frames of an utterance, or raises ValueError, for batches
-            of like lengths. It is called for all utterances first: pass it where
-            `codes_of` is slow, which is called by default.
+        samples_of: Gives the length to trim an utterance to, or None; it is asked
+            after its batch was computed.
         settings: What all files depend on, see `Job`.
         describe: Says what an utterance is made from, see `Job.resume`.
+        folder: Of the wav files, in `output_dir`.
+
+    Returns:
+        What was skipped, and why.
 
     Raises:
         ValueError: If nothing could be decoded, a key leads out of `output_dir`,
             another job works there, or it was begun with other settings or input.
     """
     output, skipped = Path(output_dir), Skipped()
-    paths = {key: file_of_key(output / "wav", key, ".wav") for key in keys}
-    frames_of = frames_of or (lambda key: codes_of(key).shape[-1])
+    paths = {key: file_of_key(output / folder, key, ".wav") for key in keys}
     with (
         Job(output, settings or {}) as job,
         tqdm(total=len(paths), desc=output.name, unit="utt") as progress,
     ):
         done = [key for key, path in paths.items() if path.is_file()]
         missing = job.resume({key: describe(key) for key in paths}, done)
-        frames = _call_each(frames_of, missing, skipped)
+        frames = call_each(frames_of, missing, skipped)
         progress.update(len(paths) - len(frames))
         for batch in batches(list(frames), frames.__getitem__, batch_size):
-            codes = _call_each(codes_of, batch, skipped)
-            for key, wav in _decode_each(codec, codes, skipped).items():
+            codes = codes_of(batch, skipped)
+            for key, wav in decode_each(codec, codes, skipped).items():
                 write_wav(paths[key], wav[: samples_of(key)], codec.sample_rate)
             progress.update(len(batch))
         written = {k: paths[k] for k in paths if k not in skipped.reasons}
         write_table(output / "wav.scp", written)
     skipped.finish(len(written))
+    return skipped.reasons
 
 
-def _call_each(
+def codes_by_key(codes_of: Callable[[str], Tensor]) -> CodesOfBatch:
+    """Make what computes a batch of a function that computes one, or raises."""
+    return lambda keys, skipped: call_each(codes_of, keys, skipped)
+
+
+def call_each(
     function: Callable[[str], Value], keys: Sequence[str], skipped: Skipped
 ) -> dict[str, Value]:
     """Call a function for each key; note in `skipped` where it raises ValueError."""
@@ -88,7 +101,7 @@ def _call_each(
     return values
 
 
-def _decode_each(
+def decode_each(
     codec: AudioCoding, codes: dict[str, Tensor], skipped: Skipped
 ) -> dict[str, Tensor]:
     """Decode a batch; if it fails, decode one by one, to find the bad utterance."""
@@ -102,7 +115,7 @@ def _decode_each(
             return {}
     wavs: dict[str, Tensor] = {}
     for key, one in codes.items():
-        wavs |= _decode_each(codec, {key: one}, skipped)
+        wavs |= decode_each(codec, {key: one}, skipped)
     return wavs
 
 
@@ -148,7 +161,8 @@ def resynthesize_set(
     decode_set(
         codec,
         list(reader),
-        codes_of,
+        codes_by_key(codes_of),
+        lambda key: codes_of(key).shape[1],
         output_dir,
         batch_size,
         lengths.get,

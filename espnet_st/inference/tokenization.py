@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from espnet_st.codes import CodesWriter
 from espnet_st.data.batching import batches
 from espnet_st.data.corpus import Utterance, read_ahead
 from espnet_st.inference.audio_coding import AudioCoding
+from espnet_st.inference.code_files import ArrayWriter
 from espnet_st.inference.jobs import Job, Skipped, model_digest
 
 
@@ -49,11 +50,11 @@ def tokenize_set(
     batch_size: int = 8,
     batch_bins: int = 1_000_000,
     num_workers: int = 2,
-    packed: bool = False,
-) -> None:
+    form: str = "kaldi",
+) -> dict[str, str]:
     """Encode utterances into `output_dir`; finished ones are not redone.
 
-    The codec's vectors go to `codebooks.npy` (n_q, codebook_size, D) beside the codes,
+    The codec's vectors go to `codebooks.npy` (n_q, codebook_size, D) beside an archive,
     and what could not be encoded, with the reason, to `skipped.txt`.
 
     Args:
@@ -64,7 +65,10 @@ def tokenize_set(
         batch_bins: Samples at once, at most, padding included; a longer utterance is
             alone.
         num_workers: Threads that read and resample ahead, a batch each.
-        packed: Whether to write packed codes and no Kaldi archive.
+        form: `kaldi` or `packed` for an archive, `npy` for a file of each utterance.
+
+    Returns:
+        What was skipped, and why.
 
     Raises:
         ValueError: If no utterance at all could be encoded; or if another job works in
@@ -73,12 +77,14 @@ def tokenize_set(
     output = Path(output_dir)
     settings = {
         "codec": model_digest(codec.generator),
-        "format": "packed" if packed else "kaldi",
+        "format": form,
     }
-    with (
-        Job(output, settings) as job,
-        CodesWriter(output, codec.codebook_size if packed else None) as writer,
-    ):
+    writers: dict[str, Callable[[], CodesWriter | ArrayWriter]] = {
+        "kaldi": lambda: CodesWriter(output),
+        "packed": lambda: CodesWriter(output, codec.codebook_size),
+        "npy": lambda: ArrayWriter(output, utterances, codec.codebook_size),
+    }
+    with Job(output, settings) as job, writers[form]() as writer:
         inputs = {key: utterance.identity() for key, utterance in utterances.items()}
         todo = job.resume(inputs, writer.done)
         skipped = Skipped(output / "skipped.txt")
@@ -115,5 +121,7 @@ def tokenize_set(
                     len(keys), sum(lengths[key] for key in keys) / codec.sample_rate
                 )
         bar.bar.close()
-        np.save(output / "codebooks.npy", codec.codebooks.numpy())
+        if form != "npy":
+            np.save(output / "codebooks.npy", codec.codebooks.numpy())
     skipped.finish(len(utterances) - len(skipped.reasons))
+    return skipped.reasons

@@ -6,6 +6,7 @@ predicts the acoustic codes anew, prompted by the reference.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,9 @@ from torch import Tensor
 from espnet_st.codes import CodesReader
 from espnet_st.data.kaldi import read_table
 from espnet_st.inference.audio_coding import AudioCoding
-from espnet_st.inference.code_swapping import swap_layers
-from espnet_st.inference.jobs import tensor_digest
-from espnet_st.inference.resynthesis import decode_set
+from espnet_st.inference.code_swapping import parse_layers, swap_layers
+from espnet_st.inference.jobs import model_digest, tensor_digest, text_digest
+from espnet_st.inference.resynthesis import codes_by_key, decode_set
 from espnet_st.inference.text2speech import Text2Speech
 from espnet_st.uslm.decoding.prompts import Prompt
 
@@ -57,6 +58,38 @@ def conversion_by_nar(tts: Text2Speech, texts: Mapping[str, str]) -> Conversion:
         return synthesizer.convert_voices([source_codes[0]], [text], [prompt])[0].cpu()
 
     return convert
+
+
+def build_conversion(
+    codec: AudioCoding,
+    layers: str = "2-4",
+    uslm: str | Path | None = None,
+    texts: Mapping[str, str] | None = None,
+    device: str = "cpu",
+) -> tuple[Conversion, dict[str, Any]]:
+    """Make the way of converting that options choose.
+
+    Args:
+        codec: Of the codes.
+        layers: Without a USLM: those of the reference, `2` or `2-k`.
+        uslm: What `Text2Speech.from_pretrained` takes, for its NAR model.
+        texts: With a USLM: what utterances say, as far as it is known.
+        device: Where the USLM runs.
+
+    Returns:
+        The conversion, and what its results depend on, for a `Job`.
+
+    Raises:
+        ValueError: If layers or USLM cannot be used.
+    """
+    if uslm is None:
+        last_layer = parse_layers(layers, codec.n_q)
+        way: dict[str, Any] = {"method": "swap", "layers": last_layer}
+        return conversion_by_swapping(last_layer), way
+    texts = texts or {}
+    tts = Text2Speech.from_pretrained(uslm, codec=codec, device=device)
+    way = {"uslm": model_digest(tts.tts), "text": text_digest(json.dumps(dict(texts)))}
+    return conversion_by_nar(tts, texts), {"method": "nar"} | way
 
 
 def convert_set(
@@ -103,10 +136,10 @@ def convert_set(
     decode_set(
         codec,
         references,
-        lambda key: convert(key, references[key], *read(key)),
+        codes_by_key(lambda key: convert(key, references[key], *read(key))),
+        lambda key: read(key)[0].shape[1],
         output_dir,
         batch_size,
-        frames_of=lambda key: read(key)[0].shape[1],
         settings=settings,
         describe=describe,
     )
