@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import embedding
 from torch.nn.utils.rnn import pad_sequence
 
+from espnet_st.frontend.code_cache import CodeCache
 from espnet_st.inference.audio_coding import AudioCoding
 
 
@@ -18,7 +20,8 @@ def parse_layers(text: str | int, n_q: int) -> range:
     """Read which layers of a codec are meant.
 
     Args:
-        text: `k` or `j-k`, counted from 1 as in the paper: `1` is the semantic layer.
+        text: `k` or `j-k`, counted from 1 as in the paper: `1` is the semantic layer;
+            or `all`.
         n_q: How many layers there are.
 
     Returns:
@@ -27,25 +30,48 @@ def parse_layers(text: str | int, n_q: int) -> range:
     Raises:
         ValueError: If it is of another form, or there are no such layers.
     """
+    if text == "all":
+        return range(n_q)
     match = re.fullmatch(r"(\d+)(?:[-:](\d+))?", str(text).strip())
     if match is None:
-        raise ValueError(f"layers is {text!r}; expected k or j-k, for example 1 or 1-8")
+        raise ValueError(
+            f"layers is {text!r}; expected k, j-k or all, for example 1 or 1-8"
+        )
     first, last = int(match[1]), int(match[2] or match[1])
     if not 1 <= first <= last <= n_q:
         raise ValueError(f"layers is {text!r}; the codec has layers 1-{n_q}")
     return range(first - 1, last)
 
 
+def parse_rate(fs: int | str) -> int:
+    """Read a sample rate as ESPnet's recipes write it.
+
+    Args:
+        fs: Hz as a number, or with a `k` behind thousands of them, as in `16k`.
+
+    Raises:
+        ValueError: If it is of another form, or not positive.
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)(k?)", str(fs).strip().lower())
+    rate = float(match[1]) * (1000 if match[2] else 1) if match else 0.0
+    if not rate or rate != int(rate):
+        raise ValueError(
+            f"fs is {fs!r}; expected the waveforms' rate in Hz, for example 16000 or "
+            "16k"
+        )
+    return int(rate)
+
+
 class ASRFrontend(AbsFrontend):
     """Turn waveforms to a frozen codec's tokens, and tokens to vectors.
 
     The codec is neither among the parameters nor in checkpoints: `codec` names it, and
-    it is loaded when the model is built. Each utterance is encoded as it is alone, so
-    that features do not depend on the batch.
+    it is loaded when the model is built. It runs where the waveforms are. Each
+    utterance is encoded as it is alone, so that features do not depend on the batch.
 
     Args:
         codec: What `AudioCoding.from_pretrained` takes.
-        layers: `k` or `j-k`, counted from 1; `1` is the semantic layer.
+        layers: `k` or `j-k`, counted from 1, or `all`; `1` is the semantic layer.
         vectors: `codebook` looks tokens up in the frozen codebooks; `learnt` in
             tables that start from the codebooks and learn; `random` in tables of
             `size` that start from random values and learn.
@@ -54,7 +80,10 @@ class ASRFrontend(AbsFrontend):
             number of layers) in place of a plain sum.
         upsample: How many times a frame is repeated: ESPnet's `conv2d` input layers
             keep one of four frames, which is much of 50 a second.
-        fs: Hz of the waveforms, if it is not the codec's rate; they are resampled.
+        fs: Rate of the waveforms in Hz, also as `16k`, if it is not the codec's; they
+            are resampled.
+        cache_mb: Megabytes of memory for the tokens of waveforms that came already:
+            training without augmentation encodes each but once. 0 turns it off.
 
     Raises:
         ValueError: If an option is out of range, or the codec cannot be loaded.
@@ -68,7 +97,8 @@ class ASRFrontend(AbsFrontend):
         size: int = 256,
         weighted: bool = False,
         upsample: int = 1,
-        fs: int | None = None,
+        fs: int | str | None = None,
+        cache_mb: float = 256,
     ) -> None:
         super().__init__()
         self.codec = AudioCoding.from_pretrained(codec)
@@ -76,8 +106,9 @@ class ASRFrontend(AbsFrontend):
         if upsample < 1:
             raise ValueError(f"upsample is {upsample}; expected 1 or more")
         self.upsample = upsample
-        self.sample_rate = fs or self.codec.sample_rate
+        self.sample_rate = self.codec.sample_rate if fs is None else parse_rate(fs)
         self.hop_length = self.codec.hop_length  # ESPnet's name for it, too
+        self.cache = CodeCache(cache_mb)
         books = self.codec.codebooks[list(self.layers)]  # (k, codebook_size, D)
         if vectors == "random":
             books = torch.randn(*books.shape[:2], size) * size**-0.5
@@ -115,17 +146,23 @@ class ASRFrontend(AbsFrontend):
                 f"lengths of {min(sizes)} to {max(sizes)} samples in a batch of "
                 f"{input.shape[1]}; expected 1 to {input.shape[1]}"
             )
+        self.codec.to(input.device)
         wavs = [wav[:size].detach() for wav, size in zip(input, sizes)]
-        codes = self.codec.encode_batch(wavs, self.sample_rate)
+        codes = self.cache.get(wavs, self.encode)
         features = [self.look_up(one.to(self.tables.device)) for one in codes]
         lengths = torch.tensor([len(x) for x in features], device=input_lengths.device)
         return pad_sequence(features, batch_first=True), lengths
+
+    def encode(self, wavs: Sequence[Tensor]) -> list[Tensor]:
+        """Encode waveforms, each (N_i,), into codes of the chosen layers (k, T_i)."""
+        codes = self.codec.encode_batch(wavs, self.sample_rate)
+        return [one[self.layers.start : self.layers.stop] for one in codes]
 
     def look_up(self, codes: Tensor) -> Tensor:
         """Sum the vectors of an utterance's tokens.
 
         Args:
-            codes: Of all layers (n_q, T).
+            codes: Of the chosen layers (k, T).
 
         Returns:
             (T * upsample, D).
@@ -134,7 +171,7 @@ class ASRFrontend(AbsFrontend):
         if self.weights is not None:
             weights = list(len(self.layers) * self.weights.softmax(0))
         parts = [
-            embedding(codes[layer], table) * weight
-            for layer, table, weight in zip(self.layers, self.tables, weights)
+            embedding(layer, table) * weight
+            for layer, table, weight in zip(codes, self.tables, weights)
         ]
         return sum(parts[1:], parts[0]).repeat_interleave(self.upsample, dim=0)

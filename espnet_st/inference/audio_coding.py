@@ -92,6 +92,13 @@ class AudioCoding:
         """
         return cls(source, device=device, dtype=dtype)
 
+    def to(self, device: str | torch.device) -> AudioCoding:
+        """Move the model to a device, and return it."""
+        if torch.device(device) != torch.device(self.device):
+            self.generator.to(device)
+            self.device = str(device)
+        return self
+
     @property
     def sample_rate(self) -> int:
         """Sample rate in Hz."""
