@@ -13,6 +13,7 @@ from torch.nn.functional import embedding
 from torch.nn.utils.rnn import pad_sequence
 
 from espnet_st.frontend.code_cache import CodeCache
+from espnet_st.frontend.rates import parse_rate
 from espnet_st.inference.audio_coding import AudioCoding
 
 
@@ -20,8 +21,7 @@ def parse_layers(text: str | int, n_q: int) -> range:
     """Read which layers of a codec are meant.
 
     Args:
-        text: `k` or `j-k`, counted from 1 as in the paper: `1` is the semantic layer;
-            or `all`.
+        text: `k` or `j-k`, counted from 1 as in the paper: `1` is the semantic layer.
         n_q: How many layers there are.
 
     Returns:
@@ -30,36 +30,13 @@ def parse_layers(text: str | int, n_q: int) -> range:
     Raises:
         ValueError: If it is of another form, or there are no such layers.
     """
-    if text == "all":
-        return range(n_q)
     match = re.fullmatch(r"(\d+)(?:[-:](\d+))?", str(text).strip())
     if match is None:
-        raise ValueError(
-            f"layers is {text!r}; expected k, j-k or all, for example 1 or 1-8"
-        )
+        raise ValueError(f"layers is {text!r}; expected k or j-k, for example 1 or 1-8")
     first, last = int(match[1]), int(match[2] or match[1])
     if not 1 <= first <= last <= n_q:
         raise ValueError(f"layers is {text!r}; the codec has layers 1-{n_q}")
     return range(first - 1, last)
-
-
-def parse_rate(fs: int | str) -> int:
-    """Read a sample rate as ESPnet's recipes write it.
-
-    Args:
-        fs: Hz as a number, or with a `k` behind thousands of them, as in `16k`.
-
-    Raises:
-        ValueError: If it is of another form, or not positive.
-    """
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)(k?)", str(fs).strip().lower())
-    rate = float(match[1]) * (1000 if match[2] else 1) if match else 0.0
-    if not rate or rate != int(rate):
-        raise ValueError(
-            f"fs is {fs!r}; expected the waveforms' rate in Hz, for example 16000 or "
-            "16k"
-        )
-    return int(rate)
 
 
 class ASRFrontend(AbsFrontend):
@@ -102,7 +79,8 @@ class ASRFrontend(AbsFrontend):
     ) -> None:
         super().__init__()
         self.codec = AudioCoding.from_pretrained(codec)
-        self.layers = parse_layers(layers, self.codec.n_q)
+        n_q = self.codec.n_q
+        self.layers = parse_layers(f"1-{n_q}" if layers == "all" else layers, n_q)
         if upsample < 1:
             raise ValueError(f"upsample is {upsample}; expected 1 or more")
         self.upsample = upsample
@@ -146,7 +124,8 @@ class ASRFrontend(AbsFrontend):
                 f"lengths of {min(sizes)} to {max(sizes)} samples in a batch of "
                 f"{input.shape[1]}; expected 1 to {input.shape[1]}"
             )
-        self.codec.to(input.device)
+        if torch.device(self.codec.device) != input.device:
+            self.codec.to(input.device)
         wavs = [wav[:size].detach() for wav, size in zip(input, sizes)]
         codes = self.cache.get(wavs, self.encode)
         features = [self.look_up(one.to(self.tables.device)) for one in codes]
