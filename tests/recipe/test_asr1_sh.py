@@ -247,4 +247,4 @@ def test_a_whole_run_on_a_tiny_codec(tmp_path, recipe, exp):
         text = (model / "decode/dev/text").read_text().splitlines()
         assert {line.split()[0] for line in text} == keys
     code, again = asr(*options)
-    assert code == 0 and again.count("is finished: skipped") == 2 + 1 + 3 + 3
+    assert code == 0 and again.count("is finished: skipped") == 3 + 1 + 3 + 3
