@@ -262,7 +262,8 @@ class CodeTokens:
 def train_pieces(texts: Iterable[str], size: int, n_codes: int) -> bytes:
     """Train sentencepiece (unigram) on lines of token type `char`.
 
-    Each code has a piece of its own, also one that does not occur.
+    Each code has a piece of its own, also one that does not occur. Where the texts have
+    not as many pieces there are fewer.
 
     Args:
         texts: Of the training set.
@@ -273,7 +274,7 @@ def train_pieces(texts: Iterable[str], size: int, n_codes: int) -> bytes:
         The serialized model, for `CodeTokens`.
 
     Raises:
-        ValueError: If `size` is less than the codes need, or more than the texts have.
+        ValueError: If `size` is less than the codes need, or there are no texts.
     """
     if size < n_codes + 3:
         raise ValueError(
@@ -286,6 +287,7 @@ def train_pieces(texts: Iterable[str], size: int, n_codes: int) -> bytes:
             model_writer=stream,
             model_type="unigram",
             vocab_size=size,
+            hard_vocab_limit=False,
             character_coverage=1.0,
             required_chars="".join(chr(FIRST_CHARACTER + i) for i in range(n_codes)),
             normalization_rule_name="identity",

@@ -149,13 +149,14 @@ def test_a_model_of_other_codes_is_refused(pieces):
         CodeTokens(few, TokenOptions("1", "bpe"), pieces)
 
 
-@pytest.mark.parametrize(
-    ("size", "message"),
-    [(10, "expected at least 11"), (5000, "no model of 5000 pieces")],
-)
-def test_a_number_of_pieces_out_of_range_is_refused(size, message):
-    with pytest.raises(ValueError, match=message):
-        train_pieces([make("1", "char").to_text(some_codes())], size, 8)
+def test_a_number_of_pieces_out_of_range():
+    texts = [make("1", "char").to_text(some_codes())]
+    with pytest.raises(ValueError, match="10 pieces for 8 codes; expected at least 11"):
+        train_pieces(texts, 10, 8)
+    with pytest.raises(ValueError, match="no model of 20 pieces"):
+        train_pieces([], 20, 8)
+    few = make("1", "bpe", pieces=train_pieces(texts, 5000, 8))
+    assert 11 <= len(few.list) < 60
 
 
 @pytest.mark.parametrize("layers", ["0", "4", "2-4", "3-1", "one"])
