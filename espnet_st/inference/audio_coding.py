@@ -92,6 +92,29 @@ class AudioCoding:
         """
         return cls(source, device=device, dtype=dtype)
 
+    def to(self, device: str | torch.device) -> AudioCoding:
+        """Move the model; what it computes in stays as it is.
+
+        Args:
+            device: `cpu`, `cuda`, `cuda:1`, ...
+
+        Returns:
+            Itself.
+
+        Raises:
+            ValueError: If there is no such device here.
+        """
+        try:
+            torch.empty(0, device=device)
+        except (RuntimeError, AssertionError) as error:
+            raise ValueError(
+                f"cannot run on device {str(device)!r} here: {error}; expected cpu, or "
+                "cuda where torch finds a GPU"
+            ) from error
+        self.generator.to(device)
+        self.device = str(device)
+        return self
+
     @property
     def sample_rate(self) -> int:
         """Sample rate in Hz."""

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from espnet_st.frontend.asr import ASRFrontend, parse_layers
+from espnet_st.frontend.rates import parse_rate
 
 
 @pytest.fixture
@@ -69,19 +70,46 @@ def test_equal_weights_are_a_plain_sum(exp, waves):
     torch.testing.assert_close(plain, weighted)
 
 
-def test_another_rate_is_resampled(exp, codec, waves):
-    frontend = ASRFrontend(exp, fs=8000)
+@pytest.mark.parametrize("fs", [8000, "8k"])
+def test_another_rate_is_resampled(exp, codec, waves, fs):
+    frontend = ASRFrontend(exp, fs=fs)
     _, lengths = frontend(waves[0][None], torch.tensor([4000]))
     assert lengths.tolist() == [codec.encode(waves[0], 8000).shape[1]] == [25]
 
 
 @pytest.mark.parametrize(
     ("layers", "message"),
-    [("0", "1-3"), ("2-9", "1-3"), ("3-2", "1-3"), ("all", "expected k or j-k")],
+    [("0", "1-3"), ("2-9", "1-3"), ("3-2", "1-3"), ("1,3", "expected k or j-k")],
 )
 def test_layers_that_are_not_there_are_refused(layers, message):
     with pytest.raises(ValueError, match=message):
         parse_layers(layers, 3)
+
+
+def test_all_layers_can_be_meant_by_a_word(exp):
+    assert ASRFrontend(exp, "all").layers == ASRFrontend(exp, "1-3").layers == range(3)
+
+
+@pytest.mark.parametrize("fs", [0, -1, "", "k", "fast"])
+def test_rates_that_are_none_are_refused(exp, fs):
+    with pytest.raises(ValueError, match=r"fs is .*; expected the waveforms' rate"):
+        ASRFrontend(exp, fs=fs)
+
+
+def test_rates_are_read_as_espnets_recipes_write_them():
+    found = [parse_rate(fs) for fs in (16000, "16000", "16k", "22.05k", "44.1K")]
+    assert found == [16000, 16000, 16000, 22050, 44100]
+
+
+def test_a_codec_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="no/where"):
+        ASRFrontend(tmp_path / "no/where")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_samples_that_are_no_numbers_are_refused(exp, value):
+    with pytest.raises(ValueError, match="NaN or infinite"):
+        ASRFrontend(exp)(torch.full((1, 800), value), torch.tensor([800]))
 
 
 @pytest.mark.parametrize("lengths", [[0, 5], [5, 9]])
@@ -95,3 +123,27 @@ def test_unknown_options_are_refused(exp):
         ASRFrontend(exp, vectors="frozen")
     with pytest.raises(ValueError, match="upsample is 0"):
         ASRFrontend(exp, upsample=0)
+    with pytest.raises(ValueError, match="cache_mb is -1"):
+        ASRFrontend(exp, cache_mb=-1)
+
+
+def test_the_codec_runs_where_the_waveforms_are(exp, waves):
+    """The device of no arithmetic stands for a GPU: what moves, and when."""
+    frontend = ASRFrontend(exp).to("meta")
+    places = {p.device.type for p in frontend.codec.generator.parameters()}
+    assert places == {"cpu"}, "loaded there, and not a part of the model"
+    with pytest.raises(NotImplementedError, match="meta"):
+        frontend(torch.zeros(1, 800, device="meta"), torch.tensor([800]))
+    places = {p.device.type for p in frontend.codec.generator.parameters()}
+    assert places == {"meta"} and frontend.codec.device == "meta"
+
+
+def test_epochs_after_the_first_find_their_codes(exp, waves):
+    """The features with and without are the same bits, also where a part is found."""
+    kept, fresh = ASRFrontend(exp, "1-2"), ASRFrontend(exp, "1-2", cache_mb=0)
+    for epoch in range(3):
+        for some in (waves[:2], waves[1:], [waves[0], waves[0]]):
+            found = zip(kept(*batch(some, epoch)), fresh(*batch(some)))
+            assert all(torch.equal(one, other) for one, other in found)
+    assert (kept.cache.misses, kept.cache.hits) == (4, 3 * 7 - 4)
+    assert (fresh.cache.misses, fresh.cache.hits) == (3 * 7, 0)

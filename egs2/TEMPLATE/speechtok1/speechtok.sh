@@ -175,15 +175,8 @@ stage_3() {
     fi
     if [ ! -e "${train}/text" ]; then
         log "${train} has no text: no token list, and nothing for stage 6"
-    elif ! made "${token_dir}" "${train}/text"; then
-        log "writing ${token_list}"
-        [ "${token_type}" != bpe ] || "${python}" scripts/train_bpe.py --pieces "${nbpe}" \
-            --cleaner "${cleaner}" "${train}/text" "${token_dir}/bpe.model"
-        ngpu=0 submit "token list" 1 "${token_dir}/tokenize_text.log" \
-            "${python}" -m espnet2.bin.tokenize_text --input "${train}/text" --field 2- \
-            --output "${token_list}" ${token_opts} --write_vocabulary true \
-            --add_symbol '"<blank>:0"' --add_symbol '"<unk>:1"' --add_symbol '"<sos/eos>:-1"'
-        touch "${token_dir}/.done"
+    else
+        make_token_list "${train}/text" "${token_dir}"
     fi
 }
 

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Sourced by speechtok.sh: what its stages have in common. Uses its options ${python}, ${nj},
-# ${num_threads}, ${ngpu}, ${num_nodes}, and ${cuda_cmd} of cmd.sh.
-# shellcheck disable=SC2046,SC2086,SC2154 # several words; options of speechtok.sh
+# Sourced by a script of stages: what stages have in common. Uses its options ${python}, ${nj},
+# ${num_threads}, ${ngpu}, ${num_nodes}, and ${cuda_cmd} of cmd.sh. A MODULE to run may be two,
+# "espnet_st -m espnet2.bin.asr_train": ESPnet's own command with this plugin.
+# shellcheck disable=SC2046,SC2086,SC2154 # several words; options of that script
 
-log() { printf '%s\n' "$(date '+%Y-%m-%dT%H:%M:%S') (speechtok.sh) $*"; }
+log() { printf '%s\n' "$(date '+%Y-%m-%dT%H:%M:%S') (${0##*/}) $*"; }
 die() {
-    printf '%s\n' "speechtok.sh: error: $*" >&2
+    printf '%s\n' "${0##*/}: error: $*" >&2
     exit 1
 }
 # check_names NAME...: fail if one would not pass through Kaldi's tables, ESPnet's options that
@@ -106,6 +107,22 @@ data_args() {
     done
 }
 
+# make_token_list TEXT DIR: ESPnet's list of the tokens of a text, DIR/tokens.txt, and with
+# --token_type bpe the sentencepiece model before. Uses ${token_type}, ${nbpe}, ${cleaner} and
+# ${token_opts}.
+make_token_list() {
+    local text=$1 dir=$2
+    made "${dir}" "${text}" && return
+    log "writing ${dir}/tokens.txt"
+    [ "${token_type}" != bpe ] || "${python}" scripts/train_bpe.py --pieces "${nbpe}" \
+        --cleaner "${cleaner}" "${text}" "${dir}/bpe.model"
+    ngpu=0 submit "token list" 1 "${dir}/tokenize_text.log" \
+        "${python}" -m espnet2.bin.tokenize_text --input "${text}" --field 2- \
+        --output "${dir}/tokens.txt" ${token_opts} --write_vocabulary true \
+        --add_symbol '"<blank>:0"' --add_symbol '"<unk>:1"' --add_symbol '"<sos/eos>:-1"'
+    touch "${dir}/.done"
+}
+
 # collect_stats NAME STATS MODULE TRAIN_DIR VALID_DIR KEYS "SPEC..." ARGS...
 collect_stats() {
     local name=$1 stats=$2 module=$3 train=$4 valid=$5 keys=$6 n logdir job
@@ -122,7 +139,7 @@ collect_stats() {
     split "${n}" "${logdir}/keys/train" "${train}/${keys}"
     split "${n}" "${logdir}/keys/valid" "${valid}/${keys}"
     ngpu=0 submit "${name}: shapes" "${n}" "${logdir}/stats.JOB.log" \
-        "${python}" -m "${module}" --collect_stats true --use_preprocessor true --ngpu 0 \
+        "${python}" -m ${module} --collect_stats true --use_preprocessor true --ngpu 0 \
         $(data_args train "${train}" "${specs[@]}") $(data_args valid "${valid}" "${specs[@]}") \
         --train_shape_file "${logdir}/keys/train/JOB/${keys}" \
         --valid_shape_file "${logdir}/keys/valid/JOB/${keys}" \
@@ -148,7 +165,7 @@ fit() {
         "${python}" -m espnet2.bin.launch --cmd "${cuda_cmd} --name ${exp}" \
         --log "${exp}/train.log" --ngpu "${ngpu}" --num_nodes "${num_nodes}" \
         --init_file_prefix "${exp}/.dist_init_" --multiprocessing_distributed true -- \
-        "${python}" -m "${module}" --use_preprocessor true --resume true \
+        "${python}" -m ${module} --use_preprocessor true --resume true \
         $(data_args train "${train}" "${specs[@]}") $(data_args valid "${valid}" "${specs[@]}") \
         "${shapes[@]}" --output_dir "${exp}" "$@"
 }
