@@ -29,7 +29,7 @@ nj=2           # jobs in an array
 num_threads=2  # threads of a job that runs alone
 
 # What is compared
-systems="RVQ-1,pieces=bpe RVQ-1,frames=frames" # LABEL=NAME of conf/tokens_NAME.conf, ...
+systems="RVQ-1,pieces=bpe RVQ-1,frames=frames" # LABEL=NAME of conf/{tokens_NAME.conf,train_asr2_NAME.yaml}, ...
 codec=                                         # directory, packed zip or name of the codec of the codes
 
 # Directories and sets
@@ -46,7 +46,6 @@ max_utts=0                  # utterances of each set; 0: all
 token_type=bpe                      # of the words, as in ESPnet: bpe, char, word
 nbpe=150                            # pieces of a sentencepiece model, for token_type bpe
 cleaner=none                        # text cleaner, as in ESPnet
-asr_config=conf/train_asr2.yaml     # training
 asr_args=                           # more options for the training of each, e.g. "--max_epoch 3"
 inference_model=valid.acc.ave.pth   # which of its checkpoints decodes
 decode_config=conf/decode_asr2.yaml # beam search
@@ -71,7 +70,7 @@ if [ "${smoke}" = true ]; then
 fi
 
 check_names "${speechtok_dir}" "${codesdir}" "${datadir}" "${expdir}" "${train_set}" "${valid_set}" \
-    "${test_set}" "${asr_config}" "${decode_config}" "${inference_model}" "${codec//:/}"
+    "${test_set}" "${decode_config}" "${inference_model}" "${codec//:/}"
 [ -n "${codec}" ] && [ -n "${codesdir}" ] || die "--codec and --codesdir are needed: expected the" \
     "codec of ${speechtok_dir}, for example, and what it made of the sets"
 if [ "${ngpu}" -gt 0 ] && [ "${cmd_backend}" = local ]; then
@@ -83,8 +82,9 @@ names=()
 declare -A labels
 for system in ${systems}; do
     name=${system##*=}
-    [[ ${system} = *?=* && -e conf/tokens_${name}.conf ]] ||
-        die "--systems holds '${system}': expected LABEL=NAME, and conf/tokens_NAME.conf to be there"
+    [[ ${system} = *?=* && -e conf/tokens_${name}.conf && -e conf/train_asr2_${name}.yaml ]] ||
+        die "--systems holds '${system}': expected LABEL=NAME, and conf/tokens_NAME.conf and" \
+            "conf/train_asr2_NAME.yaml to be there"
     check_names "${name}"
     names+=("${name}")
     labels[${name}]=${system%=*}
@@ -124,15 +124,16 @@ write_tokens() {
 
 # train_asr NAME
 train_asr() {
-    local name=$1 exp=${expdir}/asr2_$1 tokens=${datadir}/tokens_$1 stats=${expdir}/asr2_stats_$1 kind
+    local name=$1 exp=${expdir}/asr2_$1 config=conf/train_asr2_$1.yaml tokens=${datadir}/tokens_$1
+    local stats=${expdir}/asr2_stats_$1 kind
     local train=${tokens}/${train_set} valid=${tokens}/${valid_set}
     need 2 "${train}/.done" "${valid}/.done"
     kind=$(sed -n 's/.*"token_type": "\(.*\)".*/\1/p' "${train}/tokens.json")
     local src_opts="--src_token_type ${kind} --src_token_list ${train}/tokens.txt"
     [ "${kind}" != bpe ] || src_opts+=" --src_bpemodel ${train}/bpe.model"
-    ! grep -q '^frontend: *speechtokenizer' "${asr_config}" ||
+    ! grep -q '^frontend: *speechtokenizer' "${config}" ||
         src_opts+=" --frontend_conf tokens=${train}"
-    made "${exp}" "${asr_config}" "${train}/src_text" "${train}/tokens.txt" "${train}/text" \
+    made "${exp}" "${config}" "${train}/src_text" "${train}/tokens.txt" "${train}/text" \
         "${valid}/src_text" "${token_dir}/tokens.txt" "${asr_args}" && return
     # Lengths are all that batches need: stage 2 has counted them.
     mkdir -p "${stats}/train" "${stats}/valid"
@@ -140,7 +141,7 @@ train_asr() {
     cp "${valid}/src_text_shape" "${stats}/valid/src_text_shape"
     fit "${labels[${name}]}" "${exp}" "espnet_st -m espnet2.bin.mt_train" "${train}" "${valid}" \
         "${stats}" src_text_shape "src_text,src_text,text text,text,text" \
-        --config "${asr_config}" --token_list "${token_dir}/tokens.txt" \
+        --config "${config}" --token_list "${token_dir}/tokens.txt" \
         ${token_opts} ${src_opts} ${asr_args}
     touch "${exp}/.done"
 }

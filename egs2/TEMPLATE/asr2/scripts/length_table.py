@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Compare the lengths of recognisers' inputs with the frames of the codes, in Markdown."""
+"""Compare lengths of recognisers' inputs with the frames of the codes, in Markdown."""
 
 import argparse
 import sys
