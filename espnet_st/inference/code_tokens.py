@@ -13,10 +13,8 @@ training set, and all that other sets, the frontend and inference need of it:
 
 from __future__ import annotations
 
-import io
 import json
 import re
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -26,12 +24,16 @@ import torch
 from torch import Tensor
 
 from espnet_st.codes import check_codes, from_flat, one_utterance, to_flat
+from espnet_st.inference.code_pieces import (
+    FIRST_CHARACTER,
+    N_CHARACTERS,
+    list_pieces,
+    load_pieces,
+)
 
 TOKEN_TYPES = ("word", "char", "bpe")
 """ESPnet's `src_token_type`s: named codes, a character for each, pieces of these."""
 BLANK, UNKNOWN, SOS_EOS = "<blank>", "<unk>", "<sos/eos>"
-FIRST_CHARACTER, N_CHARACTERS = 0x4E00, 0x9FFF - 0x4E00 + 1
-"""The CJK ideographs, which asr2 takes for codes: sentencepiece leaves them alone."""
 NAME = re.compile(r"<codec_layer(\d+)_code(\d+)>")
 """A code's name in ESPnet's codec tokenization; its layers count from 0."""
 
@@ -108,13 +110,13 @@ class CodeTokens:
             )
         self.model: sentencepiece.SentencePieceProcessor | None = None
         if options.token_type == "bpe":
-            self.model = _load_pieces(pieces, self.n_codes)
+            self.model = load_pieces(pieces, self.n_codes)
         self.list = [BLANK, UNKNOWN, *self._tokens(), SOS_EOS]
         self._ids = {token: number for number, token in enumerate(self.list)}
 
     def _tokens(self) -> list[str]:
         if self.model is not None:
-            return _pieces(self.model)
+            return list_pieces(self.model)
         return [self._name(flat) for flat in range(self.n_codes)]
 
     def _name(self, flat: int) -> str:
@@ -257,72 +259,3 @@ class CodeTokens:
                 "another directory?"
             )
         return tokens
-
-
-def train_pieces(texts: Iterable[str], size: int, n_codes: int) -> bytes:
-    """Train sentencepiece (unigram) on lines of token type `char`.
-
-    Each code has a piece of its own, also one that does not occur. Where the texts have
-    not as many pieces there are fewer.
-
-    Args:
-        texts: Of the training set.
-        size: Pieces, sentencepiece's three of its own included.
-        n_codes: Codes, as in `CodeTokens.n_codes`.
-
-    Returns:
-        The serialized model, for `CodeTokens`.
-
-    Raises:
-        ValueError: If `size` is less than the codes need, or there are no texts.
-    """
-    if size < n_codes + 3:
-        raise ValueError(
-            f"{size} pieces for {n_codes} codes; expected at least {n_codes + 3}"
-        )
-    stream = io.BytesIO()
-    try:
-        sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=iter(texts),
-            model_writer=stream,
-            model_type="unigram",
-            vocab_size=size,
-            hard_vocab_limit=False,
-            character_coverage=1.0,
-            required_chars="".join(chr(FIRST_CHARACTER + i) for i in range(n_codes)),
-            normalization_rule_name="identity",
-            add_dummy_prefix=False,
-            max_sentence_length=1 << 20,
-            minloglevel=1,
-        )
-    except RuntimeError as error:
-        raise ValueError(f"no model of {size} pieces: {error}") from error
-    return stream.getvalue()
-
-
-def _load_pieces(
-    serialized: bytes | None, n_codes: int
-) -> sentencepiece.SentencePieceProcessor:
-    if serialized is None:
-        raise ValueError("token_type bpe without a sentencepiece model: bpe.model")
-    model = sentencepiece.SentencePieceProcessor()
-    try:
-        model.load_from_serialized_proto(serialized)
-    except RuntimeError as error:
-        raise ValueError(f"bpe.model is no sentencepiece model: {error}") from error
-    for piece in _pieces(model):
-        if not all(0 <= ord(one) - FIRST_CHARACTER < n_codes for one in piece):
-            raise ValueError(
-                f"bpe.model has the piece {piece!r}, which is not of the {n_codes} "
-                "codes: it was trained on other layers, another codec or a text"
-            )
-    return model
-
-
-def _pieces(model: sentencepiece.SentencePieceProcessor) -> list[str]:
-    """List the pieces without sentencepiece's own: unknown, start and end."""
-    return [
-        model.id_to_piece(number)
-        for number in range(model.get_piece_size())
-        if not (model.is_unknown(number) or model.is_control(number))
-    ]

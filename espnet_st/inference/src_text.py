@@ -13,7 +13,8 @@ from torch import Tensor
 
 from espnet_st.codes import CodesReader
 from espnet_st.data.kaldi import read_table, write_table
-from espnet_st.inference.code_tokens import CodeTokens, TokenOptions, train_pieces
+from espnet_st.inference.code_pieces import train_pieces
+from espnet_st.inference.code_tokens import CodeTokens, TokenOptions
 from espnet_st.inference.jobs import Job, Skipped, tensor_digest, text_digest
 
 SRC_TEXT = "src_text"

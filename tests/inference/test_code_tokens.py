@@ -7,12 +7,8 @@ import torch
 from espnet2.text.build_tokenizer import build_tokenizer
 from espnet2.text.token_id_converter import TokenIDConverter
 
-from espnet_st.inference.code_tokens import (
-    CodeTokens,
-    TokenOptions,
-    parse_layers,
-    train_pieces,
-)
+from espnet_st.inference.code_pieces import train_pieces
+from espnet_st.inference.code_tokens import CodeTokens, TokenOptions, parse_layers
 
 BOOKS = torch.arange(3 * 8 * 2).view(3, 8, 2).float()  # (n_q, codebook_size, D)
 
