@@ -124,6 +124,41 @@ def layers_first(codes: Tensor) -> Tensor:
     return codes.transpose(0, 1)
 
 
+def to_flat(codes: Tensor, codebook_size: int) -> Tensor:
+    """Turn codes (k, T) to one sequence of ids (k * T,), as ESPnet's asr2 reads them.
+
+    Layers interleave: all of the first frame in order, then all of the second. Code c
+    of the q-th row becomes q * codebook_size + c, so that no two layers share an id.
+
+    Raises:
+        ValueError: If these are no codes of one utterance, or out of range.
+    """
+    check_codes(codes, codebook_size)
+    if codes.dim() != 2:
+        raise ValueError(f"codes have shape {tuple(codes.shape)}; expected (k, T)")
+    shifts = codebook_size * torch.arange(len(codes), device=codes.device)
+    return (codes + shifts[:, None]).t().reshape(-1)
+
+
+def from_flat(flat: Tensor, codebook_size: int, n_rows: int) -> Tensor:
+    """Turn ids (k * T,) of `to_flat` to codes (k, T), k being `n_rows`.
+
+    Raises:
+        ValueError: If a frame is not whole, or its ids are not of the layers in order.
+    """
+    if len(flat) % n_rows:
+        raise ValueError(
+            f"{len(flat)} ids; expected a multiple of {n_rows}, the layers"
+        )
+    rows = flat.reshape(-1, n_rows).t()
+    codes = rows - codebook_size * torch.arange(n_rows, device=flat.device)[:, None]
+    if codes.numel() and not (0 <= codes.min() and codes.max() < codebook_size):
+        raise ValueError(
+            f"ids are not of {n_rows} layers of {codebook_size} codes, frame by frame"
+        )
+    return codes.contiguous()
+
+
 def pad_codes(
     utterances: Sequence[Tensor],
 ) -> tuple[Tensor, Tensor]:

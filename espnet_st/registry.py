@@ -15,6 +15,7 @@ from typing import Any
 from espnet_st.lazy import import_lazily
 
 FRONTEND = ("frontend_choices", "speechtokenizer", "frontend.asr:ASRFrontend")
+TOKENS = ("frontend_choices", "speechtokenizer", "frontend.mt:TokenFrontend")
 FEATURES = ("feats_extractor_choices", "speechtokenizer", "frontend.tts:TTSFeatures")
 
 ADDED: dict[str, list[tuple[str, str, str]]] = {
@@ -22,6 +23,7 @@ ADDED: dict[str, list[tuple[str, str, str]]] = {
         ("codec_choices", "speechtokenizer", "codec.speechtokenizer:SpeechTokenizer")
     ],
     "espnet2.tasks.tts": [("tts_choices", "uslm", "uslm.uslm:USLM"), FEATURES],
+    "espnet2.tasks.mt": [TOKENS],
     **{
         f"espnet2.tasks.{name}": [FRONTEND]
         for name in ("asr", "asr_transducer", "s2t", "s2t_ctc", "slu", "st")

@@ -35,6 +35,31 @@ def test_what_is_not_codes_is_refused(codes, message):
         c.check_codes(codes, 10, n_q=3)
 
 
+def test_flat_ids_interleave_layers_frame_by_frame():
+    flat = c.to_flat(torch.tensor([[1, 2, 3], [9, 8, 7]]), 10)
+    assert flat.tolist() == [1, 19, 2, 18, 3, 17]
+    assert c.from_flat(flat, 10, 2).tolist() == [[1, 2, 3], [9, 8, 7]]
+    one = some_codes()
+    assert torch.equal(c.from_flat(c.to_flat(one, 1000), 1000, 4), one)
+
+
+@pytest.mark.parametrize(
+    ("flat", "message"),
+    [
+        ([1, 19, 2], "3 ids; expected a multiple of 2"),
+        ([19, 1], "not of 2 layers of 10 codes"),
+        ([1, 20], "not of 2 layers"),
+    ],
+)
+def test_wrong_flat_ids_are_refused(flat, message):
+    with pytest.raises(ValueError, match=message):
+        c.from_flat(torch.tensor(flat), 10, 2)
+    with pytest.raises(ValueError, match="expected \\[0, 9\\]"):
+        c.to_flat(torch.tensor([[10]]), 10)
+    with pytest.raises(ValueError, match="expected \\(k, T\\)"):
+        c.to_flat(torch.zeros(2, 1, 3).long(), 10)
+
+
 def test_archive_is_kaldi_and_sorted(tmp_path):
     made = {key: some_codes(frames) for key, frames in (("b", 5), ("a", 2), ("c", 1))}
     with c.CodesWriter(tmp_path) as writer:

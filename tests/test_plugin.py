@@ -95,7 +95,7 @@ def test_register_adds_the_classes_once():
     assert tts_choices.get_class("uslm") is USLM
 
 
-@pytest.mark.parametrize("task", ["asr", "tts"])
+@pytest.mark.parametrize("task", ["asr", "mt", "tts"])
 def test_a_task_that_is_imported_later_gets_the_classes(task):
     code = (
         "import sys\n"

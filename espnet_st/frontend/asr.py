@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,28 +14,7 @@ from torch.nn.utils.rnn import pad_sequence
 from espnet_st.frontend.code_cache import CodeCache
 from espnet_st.frontend.rates import parse_rate
 from espnet_st.inference.audio_coding import AudioCoding
-
-
-def parse_layers(text: str | int, n_q: int) -> range:
-    """Read which layers of a codec are meant.
-
-    Args:
-        text: `k` or `j-k`, counted from 1 as in the paper: `1` is the semantic layer.
-        n_q: How many layers there are.
-
-    Returns:
-        Their indices from 0.
-
-    Raises:
-        ValueError: If it is of another form, or there are no such layers.
-    """
-    match = re.fullmatch(r"(\d+)(?:[-:](\d+))?", str(text).strip())
-    if match is None:
-        raise ValueError(f"layers is {text!r}; expected k or j-k, for example 1 or 1-8")
-    first, last = int(match[1]), int(match[2] or match[1])
-    if not 1 <= first <= last <= n_q:
-        raise ValueError(f"layers is {text!r}; the codec has layers 1-{n_q}")
-    return range(first - 1, last)
+from espnet_st.inference.code_tokens import parse_layers
 
 
 class ASRFrontend(AbsFrontend):

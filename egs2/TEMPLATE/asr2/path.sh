@@ -1,0 +1,1 @@
+../speechtok1/path.sh

@@ -1,0 +1,1 @@
+../../speechtok1/scripts/data_dir.py

@@ -1,0 +1,1 @@
+../../speechtok1/scripts/progress.py
