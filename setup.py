@@ -47,6 +47,9 @@ EXTRAS = {
         "scikit-learn",
         "visqol-python",
     ],
+    # The page of `espnet-st demo`. The bound keeps an installer that finds a pillow
+    # beyond gradio's own bound from going back to a gradio of years ago.
+    "demo": ["gradio>=6,<7"],
     # The test suite; speechtokenizer is the official codec, the reference of the
     # parity tests, and does not declare accelerate and beartype.
     "dev": [
@@ -69,7 +72,7 @@ setup(
     description="SpeechTokenizer, USLM and SLMTokBench for ESPnet2",
     license="Apache-2.0",
     packages=find_packages(include=["espnet_st", "espnet_st.*"]),
-    package_data={"espnet_st": ["py.typed"]},
+    package_data={"espnet_st": ["py.typed", "demo/page.css"]},
     python_requires=">=3.10,<3.14",
     install_requires=RUNTIME,
     extras_require=EXTRAS,

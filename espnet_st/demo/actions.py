@@ -151,7 +151,8 @@ class Actions:
         hints = []
         if unspoken := tts.tokens.unspoken(text):
             hints.append(
-                f"The model does not know {' '.join(unspoken)}, and may stumble there."
+                f"The model does not read {' '.join(unspoken)}: left out, or spoken at "
+                "a guess."
             )
         if result.truncated:
             hints.append("The model did not end by itself: cut at its limit.")
