@@ -50,6 +50,9 @@ EXTRAS = {
         "scikit-learn",
         "visqol-python",
     ],
+    # The page of `espnet-st demo`. The bound keeps an installer that finds a pillow
+    # beyond gradio's own bound from going back to a gradio of years ago.
+    "demo": ["gradio>=6,<7"],
     # The test suite; speechtokenizer is the official codec, the reference of the
     # parity tests, and does not declare accelerate and beartype.
     "dev": [
@@ -73,7 +76,7 @@ setup(
     license="Apache-2.0",
     packages=find_packages(include=["espnet_st", "espnet_st.*"]),
     entry_points={"console_scripts": ["espnet-st = espnet_st.bin.cli:main"]},
-    package_data={"espnet_st": ["py.typed"]},
+    package_data={"espnet_st": ["py.typed", "demo/page.css"]},
     python_requires=">=3.10,<3.14",
     install_requires=RUNTIME,
     extras_require=EXTRAS,

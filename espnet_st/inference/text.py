@@ -128,6 +128,11 @@ class TextTokens:
         # A dash alone, say, has nothing to speak.
         return [self(part) for part in parts if self._read(part)[0]] or [self(text)]
 
+    def unspoken(self, text: str) -> list[str]:
+        """List the letters of a text that the G2P does not read, and new symbols."""
+        tokens, foreign = self._read(text)
+        return [*foreign, *sorted(set(tokens) - self.converter.token2id.keys())]
+
     def _read(self, text: str) -> tuple[list[str], list[str]]:
         """Split a text into tokens, and find letters that the G2P does not read."""
         cleaned = self.cleaner(text) if text.strip() else ""

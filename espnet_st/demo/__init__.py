@@ -1,0 +1,1 @@
+"""Demo: a page on which everyone can hear what a codec's layers hold."""
