@@ -35,8 +35,7 @@ def read_train_args(source: str | Path) -> Namespace:
     Raises:
         ValueError: If there is no such codec.
     """
-    with model_files(source) as files:
-        return Namespace(**PLAIN | read_config(files.config))
+    return Namespace(**PLAIN | read_config(model_files(source).config))
 
 
 def encode_as_espnet(

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import math
-import zipfile
 from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
-import yaml
 from torch import Tensor
 
 from espnet_st.checkpoints.loading import (
@@ -19,15 +17,12 @@ from espnet_st.checkpoints.loading import (
     load_codec,
     read_config,
 )
-from espnet_st.checkpoints.sources import CODEC, ModelFiles, model_files
+from espnet_st.checkpoints.sources import CODEC, META, ModelFiles, model_files
 from espnet_st.checkpoints.uslm_release import CHECKPOINT, TTS, is_release, load_uslm
 from espnet_st.codec.generator import Generator
 from espnet_st.inference.decode_defaults import read_defaults
 
 RESULTS = "RESULTS.md"
-META = "meta.yaml"
-MAX_TEXT = 2**20
-"""Bytes that a text of an archive may have."""
 
 TRAINING = ("max_epoch", "num_iters_per_epoch", "seed")
 """Keys of ESPnet's `config.yaml` that tell of the training."""
@@ -50,15 +45,17 @@ def describe_model(source: str | Path) -> dict[str, Any]:
         ValueError: If it is no model of these, or damaged.
     """
     about: dict[str, Any] = {"model": str(source)}
-    if is_release(Path(source)):
-        directory = Path(source)
+    directory = Path(source)
+    if is_release(directory):
         about |= _describe_uslm(directory / "config.yaml", directory / CHECKPOINT)
     else:
-        with model_files(source) as files:
-            about |= _describe_files(files)
+        files = model_files(source)
+        about |= _describe_files(files)
+        directory = files.root or files.config.parent
+    results = directory / RESULTS
     return about | {
-        "packed": _read_meta(source),
-        "results": _read_text(source, RESULTS),
+        "packed": _read_meta(directory / META),
+        "results": results.read_text("utf-8") if results.is_file() else None,
     }
 
 
@@ -159,29 +156,7 @@ def _describe_training(config: Mapping[str, Any]) -> dict[str, Any]:
     return told
 
 
-def _read_meta(source: str | Path) -> dict[str, Any]:
+def _read_meta(path: Path) -> dict[str, Any]:
     """Tell what a packed model says of itself beside its files, such as its licence."""
-    text = _read_text(source, META)
-    try:
-        meta = yaml.safe_load(text) if text else {}
-    except yaml.YAMLError as error:
-        raise ValueError(f"{source}: {META} is not readable YAML: {error}") from error
-    if not isinstance(meta, dict):
-        raise ValueError(f"{source}: {META} is no mapping")
+    meta = read_config(path) if path.is_file() else {}
     return {str(key): value for key, value in meta.items() if key not in PASSED_OVER}
-
-
-def _read_text(source: str | Path, name: str) -> str | None:
-    """Read a text of a zip or directory, of which there may be none."""
-    path = Path(source)
-    if path.is_dir():
-        file = path / name
-        return file.read_text(encoding="utf-8") if file.is_file() else None
-    if not zipfile.is_zipfile(path):
-        return None
-    with zipfile.ZipFile(path) as archive:
-        for info in archive.infolist():
-            fits = info.file_size <= MAX_TEXT
-            if PurePosixPath(info.filename).name == name and fits:
-                return archive.read(info).decode("utf-8", errors="replace")
-    return None
