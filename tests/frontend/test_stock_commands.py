@@ -75,6 +75,7 @@ def test_asr_trains_and_recognises_with_speech_tokens(stock, tmp_path, exp):
         "frontend": "speechtokenizer",
         "frontend_conf": {
             "codec": str(exp),
+            "fs": "16k",  # as ESPnet's recipe passes it
             "layers": "1-3",
             "vectors": "learnt",
             "weighted": True,

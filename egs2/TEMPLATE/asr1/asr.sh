@@ -105,9 +105,13 @@ reads_tokens() { grep -q '^frontend: *speechtokenizer' "conf/train_asr_$1.yaml";
 
 # frontend_state NAME: what depends on a system's codec depends on this, see made
 frontend_state() {
-    reads_tokens "$1" || return 0
-    printf '%s\n' "${codec}"
-    [ ! -d "${codec}" ] || model_state "${codec}" ""
+    if ! reads_tokens "$1"; then
+        printf none
+    elif [ -d "${codec}" ]; then
+        model_state "${codec}" ""
+    else
+        printf '%s' "${codec}"
+    fi
 }
 
 # train_asr NAME
@@ -126,12 +130,12 @@ train_asr() {
 
 # decode NAME: the test set's words
 decode() {
-    local name=$1 exp=${expdir}/asr_$1 out n
+    local name=$1 exp=${expdir}/asr_$1 out n=1
     out=${exp}/decode/${test_set}
     need 3 "${exp}/.done" "${exp}/${inference_model}"
     made "${out}" "${exp}/.inputs" "${exp}/${inference_model}" "${recognise}/wav.scp" \
         "${decode_config}" "${decode_args}" && return
-    n=$(jobs_for "${recognise}/wav.scp")
+    [ "${ngpu}" -gt 0 ] || n=$(jobs_for "${recognise}/wav.scp")
     split "${n}" "${out}" "${recognise}/wav.scp"
     submit "${labels[${name}]}: decoding" "${n}" "${out}/decode.JOB.log" \
         "${python}" -m espnet_st -m espnet2.bin.asr_inference --config "${decode_config}" \
