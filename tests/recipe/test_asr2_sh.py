@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -117,6 +118,29 @@ def test_archives_are_found_from_the_recipe_that_wrote_them(tmp_path, recipe):
         assert all(one.shape == (3, 50) for one in codes.values())
         assert list(table(tmp_path / "data" / name / "text")) == list(codes)
     assert asr2(*options)[1].count("is finished: skipped") == 3
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ("rvq1={}/of_train", "expected LABEL=FILE with keys of"),
+        ("{}/of_train", "expected LABEL=FILE"),
+        ("rvq1={}/none", "no such file"),
+    ],
+)
+def test_lengths_of_another_set_are_refused(tmp_path, recipe, shape, message):
+    asr2(*places(tmp_path, recipe, "--stop_stage", 1))
+    (tmp_path / "of_train").write_text("train-0 5\n")
+    script = TEMPLATE / "scripts/length_table.py"
+    scp = tmp_path / "data/dev/codes.scp"
+    done = subprocess.run(
+        [sys.executable, script, scp, shape.format(tmp_path)],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1 and message in done.stderr
 
 
 def test_codes_of_another_codec_are_refused(tmp_path, recipe, exp, codec):

@@ -100,10 +100,13 @@ fi
 export OMP_NUM_THREADS=${num_threads}
 [ -t 2 ] || export TQDM_MININTERVAL=15 # a log is not for a bar that moves
 
-# codec_files: what tokens depend on, see made
-codec_files() {
-    printf '%s\n' "${codec}"
-    [ ! -d "${codec}" ] || model_state "${codec}" ""
+# codec_state: what tokens depend on, see made
+codec_state() {
+    if [ -d "${codec}" ]; then
+        model_state "${codec}" ""
+    else
+        printf '%s' "${codec}"
+    fi
 }
 
 # write_tokens NAME SET OPTIONS...: a set's source text, and how long its utterances are
@@ -111,7 +114,7 @@ write_tokens() {
     local name=$1 set=$2 out=${datadir}/tokens_$1/$2 of=
     shift 2
     [ "${set}" = "${train_set}" ] || of=${datadir}/tokens_${name}/${train_set}/tokens.txt
-    made "${out}" "${datadir}/${set}/codes.scp" "${datadir}/${set}/text" "$(codec_files)" \
+    made "${out}" "${datadir}/${set}/codes.scp" "${datadir}/${set}/text" "$(codec_state)" \
         "${of}" "$*" && return
     submit "${labels[${name}]}: tokens of ${set}" 1 "${out}/tokenize.log" \
         "${python}" -m espnet_st.bin.tokenize --format asr2 --codec "${codec}" \
@@ -148,13 +151,13 @@ train_asr() {
 
 # decode NAME: the test set's words
 decode() {
-    local name=$1 exp=${expdir}/asr2_$1 src=${datadir}/tokens_$1/${test_set} out n
+    local name=$1 exp=${expdir}/asr2_$1 src=${datadir}/tokens_$1/${test_set} out n=1
     out=${exp}/decode/${test_set}
     need 2 "${src}/.done"
     need 3 "${exp}/.done" "${exp}/${inference_model}"
     made "${out}" "${exp}/.inputs" "${exp}/${inference_model}" "${src}/src_text" \
         "${decode_config}" "${decode_args}" && return
-    n=$(jobs_for "${src}/src_text")
+    [ "${ngpu}" -gt 0 ] || n=$(jobs_for "${src}/src_text")
     split "${n}" "${out}" "${src}/src_text"
     submit "${labels[${name}]}: decoding" "${n}" "${out}/decode.JOB.log" \
         "${python}" -m espnet_st -m espnet2.bin.mt_inference --config "${decode_config}" \
