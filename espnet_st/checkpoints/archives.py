@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import stat
 import tarfile
 import tempfile
+import time
 import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
@@ -29,6 +31,9 @@ FREE_BYTES = 2**24
 """Bytes that any archive may unpack to: tables of zeros compress very well."""
 
 BLOCK = 2**20
+
+UNPACKING = ".unpacking-"
+"""How directories begin in which an archive is being unpacked."""
 
 
 def cache_directory() -> Path:
@@ -67,7 +72,10 @@ def unpack_once(archive: Path) -> Path:
     if directory.is_dir():
         return directory
     models.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=models, prefix=".unpacking-") as work:
+    for old in models.glob(f"{UNPACKING}*"):
+        if time.time() - old.stat().st_mtime > 24 * 3600:
+            shutil.rmtree(old, ignore_errors=True)  # of a process that was killed
+    with tempfile.TemporaryDirectory(dir=models, prefix=UNPACKING) as work:
         made = Path(work) / "model"
         made.mkdir()
         unpack(archive, made)

@@ -75,7 +75,7 @@ class Kind(NamedTuple):
     name: str
     prefix: str
     files: tuple[str, str] = ("train_config", "model_file")
-    fixed: Mapping[str, Any] = {}
+    fixed: Mapping[str, Any] | None = None
 
 
 KINDS = {
@@ -163,7 +163,9 @@ class ModelWriter:
         config = resolve_packed(config, files.root)
         if "init" not in config and self.defaults:
             config = (
-                dict(self.defaults(self.kind.task)) | dict(self.kind.fixed) | config
+                dict(self.defaults(self.kind.task))
+                | dict(self.kind.fixed or {})
+                | config
             )
         return scrub(config)
 
@@ -217,8 +219,10 @@ class ModelWriter:
         load_strictly(generator, tensors, GENERATOR)
         books = generator.codebooks()
         n_q, size = books.shape[:2]
+        if config.get("odim") is None:  # it was trained on waveforms
+            config["odim"] = n_q
         conf = dict(config["tts_conf"], idim=len(config["token_list"]))
-        conf |= dict(odim=config.get("odim") or n_q)
+        conf |= dict(odim=config["odim"])
         ours = conf["odim"], conf.get("codebook_size", USLM_CODEBOOK_SIZE)
         if ours != (n_q, size):
             raise ValueError(

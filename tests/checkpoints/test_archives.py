@@ -2,9 +2,11 @@
 
 import io
 import multiprocessing
+import os
 import stat
 import struct
 import tarfile
+import time
 import zipfile
 
 import pytest
@@ -53,6 +55,16 @@ def test_an_archive_is_unpacked_once_per_content(archive, cache):
     other = unpack_once(archive(("a/meta.yaml", "y"), name="other.zip"))
     assert other != made and (other / "a/meta.yaml").read_text() == "y"
     assert len(list((cache / "models").iterdir())) == 2
+
+
+def test_what_a_killed_process_left_is_removed_after_a_day(archive, cache):
+    for name, age in ((".unpacking-old", 90_000), (".unpacking-new", 0)):
+        left = cache / "models" / name / "model"
+        left.mkdir(parents=True)
+        os.utime(left.parent, (time.time() - age,) * 2)
+    made = unpack_once(archive(("a", "1")))
+    found = {one.name for one in (cache / "models").iterdir()}
+    assert found == {made.name, ".unpacking-new"}
 
 
 def test_processes_that_unpack_at_once_agree(archive, cache):

@@ -278,6 +278,17 @@ def test_a_uslm_whose_codec_is_not_named_needs_one(recipe, tmp_path):
     pack("uslm", recipe / "exp/uslm", tmp_path / "x.zip", codec=recipe / "exp/codec")
 
 
+def test_a_uslm_that_was_trained_on_waveforms_takes_their_codec(recipe, tmp_path):
+    exp = recipe / "exp/uslm"
+    (exp / "codec.yaml").unlink()
+    features = {"codec": str(recipe / "exp/codec")}
+    change(exp, odim=None, feats_extract="speechtokenizer", feats_extract_conf=features)
+    made = pack("uslm", exp, tmp_path / "x.zip")
+    config = yaml.safe_load(members(made)["uslm_model/config.yaml"])
+    assert config["feats_extract_conf"] == {"codec": "uslm_model/codec/config.yaml"}
+    assert Text2Speech.from_pretrained(made)("a b c")["codes"].shape[0] == 4
+
+
 def test_an_unknown_path_in_a_configuration_is_refused(recipe, tmp_path):
     change(recipe / "exp/codec", model_conf={"lexicon": "/data/user/lexicon.txt"})
     with pytest.raises(ValueError, match="model_conf.lexicon is '/data/user/lexicon.t"):

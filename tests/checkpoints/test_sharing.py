@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import zipfile
+from pathlib import Path
 
 import pytest
 import torch
@@ -85,6 +86,32 @@ def test_an_upload_is_loaded_by_its_name(packed, hub, codec):
     commits = len(repo["commits"])
     share(packed, "--upload", "true")
     assert len(repo["commits"]) == commits and hub.asked("PUT", "/lfs/") == 1
+
+
+def test_espnets_zoo_finds_the_files_of_what_was_uploaded(exp, hub, tmp_path):
+    asr = tmp_path / "asr"
+    asr.mkdir()
+    (asr / "bpe.model").write_bytes(b"pieces")
+    config = {
+        "frontend_conf": {"codec": str(exp)},
+        "bpemodel": str(asr / "bpe.model"),
+        "token_list": ["<blank>", "asr_model/model.pth", "exp"],
+    }
+    (asr / "config.yaml").write_text(yaml.safe_dump(config))
+    torch.save({"encoder.weight": torch.ones(3)}, asr / "valid.acc.ave.pth")
+    upload(plan_upload(pack("asr", asr, tmp_path / "asr.zip"), "me/asr"), "me/asr")
+
+    from espnet_model_zoo.downloader import ModelDownloader
+
+    found = ModelDownloader(tmp_path / "zoo").download_and_unpack("me/asr@main")
+    assert found.keys() == {"asr_train_config", "asr_model_file"}
+    config = yaml.safe_load(Path(found["asr_train_config"]).read_text())
+    assert AudioCoding(config["frontend_conf"]["codec"]).n_q == 3
+    assert Path(config["bpemodel"]).read_bytes() == b"pieces"
+    assert config["token_list"][-1] == "exp"
+    assert torch.load(found["asr_model_file"], weights_only=True).keys() == {
+        "encoder.weight"
+    }
 
 
 def test_a_branch_and_a_private_repository_are_made(packed, hub):

@@ -54,7 +54,7 @@ def test_help_prints_each_option_with_its_comment():
             line for line in said.splitlines() if line.startswith(f"  --{name} ")
         )
         assert len(line.split()) > 2, line
-    assert all(f"\n  {stage}  " in said for stage in range(1, 11))
+    assert all(f"\n  {stage:<2} " in said for stage in range(1, 11))
 
 
 @pytest.mark.parametrize(
