@@ -131,7 +131,7 @@ WRONG = {
     "a model that is not there": (["a.wav", "--model", "none"], "model none: no dir"),
     "a model that is no codec": (
         ["a.wav", "--model", SMALL / "uslm.zip"],
-        "expected 'speechtokenizer'",
+        "speechtokenizer",
     ),
     "a model that is no model": (["a.wav", "--model", "a.wav"], "model a.wav: "),
     "a GPU that is not there": (["a.wav", "--ngpu", "1"], "finds no GPU here"),
@@ -187,8 +187,8 @@ def test_a_directory_of_another_model_or_option_is_refused(run, capsys, odd):
         (["Hi.", "--prompt_text", "Hi"], 1, "give speech"),
         (["Hi.", "-o", "out/"], 2, "a name in .wav"),
         (["Hi.", "--top_p", "7"], 2, "top_p"),
-        (["Hi.", "--model", SMALL / "codec.zip"], 2, "expected 'uslm'"),
-        (["Hi.", "--codec", SMALL / "uslm.zip"], 2, "expected 'speechtokenizer'"),
+        (["Hi.", "--model", SMALL / "codec.zip"], 2, "uslm"),
+        (["Hi.", "--codec", SMALL / "uslm.zip"], 2, "speechtokenizer"),
     ],
 )
 def test_what_cannot_be_spoken(run, capsys, caplog, words, code, message):
