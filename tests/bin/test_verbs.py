@@ -2,12 +2,15 @@
 
 import io
 import json
+import shutil
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 import torch
+import yaml
 
 from espnet_st.bin.tokenize import main as tokenize_corpus
 from espnet_st.codes import CodesReader
@@ -94,7 +97,7 @@ def test_standard_input_to_standard_output(run, trained, prompts, capfdbinary):
 
 @pytest.mark.parametrize("form", ["npy", "codes.scp", "packed"])
 def test_a_folder_has_the_codes_of_the_recipes_command(
-    run, trained, folder, tmp_path, form
+    run, trained, folder, capsys, tmp_path, form
 ):
     options = {"npy": [], "codes.scp": [], "packed": ["--format", "packed"]}[form]
     target = "out/codes.scp" if form == "codes.scp" else "out"
@@ -118,6 +121,8 @@ def test_a_folder_has_the_codes_of_the_recipes_command(
     # From there, and from the audio, to the same speech.
     assert run("resynthesize", "out", "-o", "back", "--batch_size", "3") == 0
     assert run("resynthesize", "folder", "-o", "through", "--batch_size", "5") == 0
+    captured = capsys.readouterr()
+    assert captured.out == "" and "100%" in captured.err  # the progress bar
     for key, wav in folder.items():
         decoded = trained.decode(found[key])
         assert same(f"back/{key}.wav", decoded)
@@ -246,3 +251,38 @@ def test_info_of_a_uslm(run, capsys):
     assert about["decoding"]["ar_prompt"] is False
     assert run("info", SMALL / "uslm.zip") == 0
     assert "ar_prompt no" in capsys.readouterr().out
+
+
+def test_info_tells_licence_and_results_of_a_packed_model(run, capsys, tmp_path):
+    with zipfile.ZipFile(SMALL / "codec.zip") as old:
+        members = {name: old.read(name) for name in old.namelist()}
+    meta = yaml.safe_load(members["meta.yaml"]) | {"license": "cc-by-4.0"}
+    members |= {"meta.yaml": yaml.safe_dump(meta), "RESULTS.md": "|WER|\n|3.6|\n"}
+    with zipfile.ZipFile(tmp_path / "told.zip", "w") as new:
+        for name, content in members.items():
+            new.writestr(name, content)
+    shutil.unpack_archive(tmp_path / "told.zip", tmp_path / "told")
+    for model in ("told.zip", "told"):
+        assert run("info", model) == 0
+        text = capsys.readouterr().out
+        assert "license cc-by-4.0" in text and text.endswith("\n|WER|\n|3.6|\n")
+
+
+def test_info_tells_how_a_model_was_trained(run, capsys, tmp_path):
+    shutil.unpack_archive(SMALL / "codec.zip", tmp_path / "packed")
+    config = yaml.safe_load(next(Path("packed").rglob("config.yaml")).read_text())
+    config |= {"max_epoch": 4, "seed": 777, "version": "202611"}
+    config["train_data_path_and_name_and_type"] = [["a/wav.scp", "audio", "sound"]]
+    config["codec_conf"]["teacher_conf"] = {"name": "exp/teacher", "layer": "units"}
+    (tmp_path / "exp").mkdir()
+    (tmp_path / "exp/config.yaml").write_text(yaml.safe_dump(config))
+    shutil.copy(next(Path("packed").rglob("*.pth")), "exp/latest.pth")
+    assert run("info", "exp", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["training"] == {
+        "max_epoch": 4,
+        "seed": 777,
+        "espnet": "202611",
+        "data": ["a/wav.scp"],
+        "teacher": "exp/teacher",
+        "teacher_layer": "units",
+    }

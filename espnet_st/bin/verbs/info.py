@@ -42,7 +42,7 @@ def as_text(about: Mapping[str, Any]) -> str:
     results = rows.pop("results")
     width = max(map(len, rows)) + 2
     lines = [f"{name:{width}}{_value(value)}" for name, value in rows.items()]
-    return "\n".join([*lines, *([str(results)] if results else [])]) + "\n"
+    return "\n".join([*lines, *([str(results).strip()] if results else [])]) + "\n"
 
 
 def _value(value: Any) -> str:
