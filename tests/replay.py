@@ -102,8 +102,8 @@ def environment():
 
 
 def run(directory, *calls):
-    """Run commands of ESPnet, each a list of a module and its words, one by one."""
-    (directory / "calls.json").write_text(json.dumps([["-m", *one] for one in calls]))
+    """Run commands one by one, each a list of words for `python -m espnet_st`."""
+    (directory / "calls.json").write_text(json.dumps(calls))
     done = subprocess.run(
         [sys.executable, "-c", DRIVER, "calls.json"],
         cwd=directory,
@@ -119,7 +119,7 @@ def run(directory, *calls):
 
 def words(command, values):
     """The words of a call: a list repeats its option, True stands for a bare one."""
-    call = [command]
+    call = ["-m", command]
     for name, value in values.items():
         for one in value if isinstance(value, list) else [value]:
             call += [f"--{name}"] + ([] if one is True else [str(one)])

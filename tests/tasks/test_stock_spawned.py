@@ -99,7 +99,7 @@ def test_spawned_processes_of_the_stock_task_know_our_classes(module, tmp_path, 
         options[f"{part}_data_path_and_name_and_type"] = data
         options[f"{part}_shape_file"] = ["shape"] * len(data)
     done = subprocess.run(
-        [sys.executable, "-m", "espnet_st", "-m", *words("stock_on_cpu", options)],
+        [sys.executable, "-m", "espnet_st", *words("stock_on_cpu", options)],
         cwd=tmp_path,
         env=environment(),
         capture_output=True,
