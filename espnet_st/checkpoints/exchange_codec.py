@@ -26,7 +26,7 @@ from espnet_st.checkpoints.official_codec import (
 from espnet_st.codec.generator import Generator
 
 KEPT = "official.json"
-"""The official `config.json` as it came, kept by what is made of an official release."""
+"""An official `config.json` as it came, kept by what is made of the release."""
 
 FORMS = ("espnet", "official", "huggingface")
 """An experiment directory; `config.json` with `SpeechTokenizer.pt`; and with

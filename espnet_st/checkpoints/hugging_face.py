@@ -111,12 +111,16 @@ def write_hugging_face(
         ValueError: If `safetensors` is missing.
     """
     safetensors = _safetensors()
-    config = {"architectures": ["SpeechTokenizerModel"], "model_type": MODEL_TYPE}
-    config |= conf_to_hugging_face(conf)
-    _write_json(directory / "config.json", config)
-    extractor = {"feature_extractor_type": "EncodecFeatureExtractor"}
-    extractor |= {"feature_size": 1, "padding_side": "right", "padding_value": 0.0}
-    extractor |= {"sampling_rate": conf["sample_rate"], "return_attention_mask": True}
+    known = {"architectures": ["SpeechTokenizerModel"], "model_type": MODEL_TYPE}
+    _write_json(directory / "config.json", known | conf_to_hugging_face(conf))
+    extractor = {
+        "feature_extractor_type": "EncodecFeatureExtractor",
+        "feature_size": 1,
+        "padding_side": "right",
+        "padding_value": 0.0,
+        "return_attention_mask": True,
+        "sampling_rate": conf["sample_rate"],
+    }
     _write_json(directory / PREPROCESSOR, extractor)
     # Each on its own: safetensors refuses memory that two of them share.
     tensors = {

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,10 +24,12 @@ class FoldedCopy:
     Args:
         generator: The one that is copied. The copy follows it: after its tensors have
             changed or moved, a new one is made.
+        conf: What it was built with.
     """
 
-    def __init__(self, generator: Generator):
+    def __init__(self, generator: Generator, conf: Mapping[str, Any]):
         self._generator = generator
+        self._conf = conf
         self._copy: Generator | None = None
         self._made_of: list[tuple[object, ...]] = []
 
@@ -42,10 +46,19 @@ class FoldedCopy:
         return self._copy
 
     def _make(self) -> Generator:
+        # Not a deep copy: it would share classes, from which folding takes `weight`.
+        with torch.device("meta"):
+            made = Generator(**self._conf)
         parameter = next(self._generator.encoder.parameters())
+        state = self._generator.state_dict()
         # Ordinary tensors, also for a caller in inference mode.
         with torch.inference_mode(False), torch.no_grad():
-            made = copy.deepcopy(self._generator).eval().requires_grad_(False).float()
+            made.load_state_dict({k: x.float() for k, x in state.items()}, assign=True)
+            for name, buffer in self._generator.named_buffers():
+                if name not in state:
+                    owner, _, own = name.rpartition(".")
+                    setattr(made.get_submodule(owner), own, buffer.float())
+            made.eval().requires_grad_(False)
             fold_weight_norm(made)
             if parameter.dtype == torch.bfloat16:
                 dtype = usable_dtype("bfloat16", str(parameter.device))
@@ -60,11 +73,11 @@ class FoldedCopy:
 
     def __deepcopy__(self, memo: dict[int, object]) -> FoldedCopy:
         """Follow the copy of the generator."""
-        return FoldedCopy(copy.deepcopy(self._generator, memo))
+        return FoldedCopy(copy.deepcopy(self._generator, memo), self._conf)
 
     def __reduce__(self) -> tuple[object, ...]:
         """Leave the copy behind when it is sent to another process."""
-        return FoldedCopy, (self._generator,)
+        return FoldedCopy, (self._generator, self._conf)
 
 
 def _identity(x: Tensor) -> tuple[object, ...]:

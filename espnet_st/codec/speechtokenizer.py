@@ -281,8 +281,8 @@ class SpeechTokenizer(AbsGANCodec):
         counts = lengths.tolist()
         if len(counts) != len(x) or not all(0 < n <= x.shape[-1] for n in counts):
             raise ValueError(
-                f"lengths are {counts} for waveforms of shape {tuple(x.shape)}; expected "
-                f"{len(x)} of 1 to {x.shape[-1]}"
+                f"lengths are {counts} for waveforms of shape {tuple(x.shape)}; "
+                f"expected {len(x)} of 1 to {x.shape[-1]}"
             )
         wavs = [wav[0, :count] for wav, count in zip(x, counts)]
         with parametrize.cached():

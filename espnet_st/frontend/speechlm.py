@@ -52,8 +52,8 @@ class SpeechLMAudioIO(DiscreteAudioIO):
             return
         if codec_hf_model_tag is None:
             raise ValueError(
-                f"codec_choice {CHOICE} needs codec_hf_model_tag: a directory, a packed "
-                "zip or a model's name"
+                f"codec_choice {CHOICE} needs codec_hf_model_tag: a directory, a "
+                "packed zip or a model's name"
             )
         if codec_max_token_per_frame < 1:
             raise ValueError(

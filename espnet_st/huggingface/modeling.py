@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers.utils import ModelOutput
@@ -73,8 +74,9 @@ class SpeechTokenizerModel(PreTrainedModel):
 
     def __init__(self, config: SpeechTokenizerConfig):
         super().__init__(config)
-        self.generator = Generator(**config.generator_conf)
-        self._folded = FoldedCopy(self.generator)
+        conf = config.generator_conf
+        self.generator = Generator(**conf)
+        self._folded = FoldedCopy(self.generator, conf)
         self.post_init()
         # Rounded entries would be other codes; encoder and decoder may be in bfloat16.
         # Set here, because older releases know no module without parameters.
@@ -102,10 +104,7 @@ class SpeechTokenizerModel(PreTrainedModel):
                 output_loading_info=True,
                 **kwargs,
             )
-        except Exception as error:
-            # A damaged file is an error of the package that reads it.
-            if type(error).__module__.partition(".")[0] != "safetensors_rust":
-                raise
+        except SafetensorError as error:
             raise ValueError(
                 f"the tensors of {pretrained_model_name_or_path} are not readable: "
                 f"{error}"
@@ -175,12 +174,13 @@ class SpeechTokenizerModel(PreTrainedModel):
             raise ValueError(
                 f"num_quantizers is {n_q}; expected 1 to {self.config.num_quantizers}"
             )
-        if input_values.dim() == 3 and input_values.shape[1] == 1:
+        shape = tuple(input_values.shape)
+        if len(shape) == 3 and shape[1] == 1:
             input_values = input_values[:, 0]
-        if input_values.dim() != 2 or input_values.shape[0] == 0:
+        if input_values.dim() != 2 or 0 in shape:
             raise ValueError(
-                f"input_values have shape {tuple(input_values.shape)}; expected "
-                "(B, 1, N) or (B, N)"
+                f"input_values have shape {shape}; expected (B, 1, N) or (B, N), not "
+                "empty"
             )
         lengths = lengths_of(padding_mask, input_values.shape, "padding_mask")
         rate = self.config.sampling_rate
@@ -299,7 +299,8 @@ class SpeechTokenizerModel(PreTrainedModel):
         if audio_codes is None:
             encoded = self.encode(input_values, padding_mask, num_quantizers, True)
             encoded = cast(SpeechTokenizerEncoderOutput, encoded)
-            audio_codes, mask = encoded.audio_codes, encoded.audio_codes_mask
+            audio_codes = cast(Tensor, encoded.audio_codes)
+            mask = encoded.audio_codes_mask
         decoded = self.decode(audio_codes, padding_mask, return_dict=True)
         output = SpeechTokenizerOutput(
             audio_codes=audio_codes,

@@ -35,7 +35,7 @@ def codec(exp):
 
 @pytest.fixture(scope="module")
 def model(exp):
-    """The codec as ESPnet's SpeechLM takes it: `AudioCoding.from_pretrained().model`."""
+    """The codec as ESPnet's SpeechLM takes it: its `AudioCoding`'s `model`."""
     from espnet_st.registry import register
 
     register()
