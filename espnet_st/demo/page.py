@@ -86,6 +86,7 @@ def build_page(actions: Actions, names: Sequence[str]) -> gradio.Blocks:
                         label="Take (another number, another rendering)",
                         precision=0,
                         minimum=0,
+                        maximum=9999,
                     )
                 speak = gradio.Button("Speak", variant="primary", elem_id="speak")
                 spoken = gradio.HTML(elem_id="spoken")
