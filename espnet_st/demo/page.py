@@ -145,7 +145,9 @@ def serve(
                 run_history=False,
                 enable_monitoring=False,
                 footer_links=[],
-                theme=gradio.themes.Default(font=FONTS, font_mono=FONTS_MONO),
+                theme=gradio.themes.Default(
+                    primary_hue="blue", font=FONTS, font_mono=FONTS_MONO
+                ),
                 css_paths=CSS,
                 head=HEAD,
                 quiet=True,
