@@ -120,7 +120,7 @@ class Actions:
         return draw_players(players) + note
 
     def speak(
-        self, text: str, speech: str | None, speech_text: str = "", take: int = 1
+        self, text: str, speech: str | None, speech_text: str = "", take: int | None = 1
     ) -> str:
         """Speak a text in the voice of speech.
 
@@ -128,7 +128,7 @@ class Actions:
             text: The text.
             speech: A file with the voice.
             speech_text: What it says, if that is known.
-            take: Another number gives another rendering.
+            take: Another number gives another rendering; None counts as 0.
 
         Raises:
             ValueError: If there is no USLM, or an input cannot be used.
@@ -141,7 +141,7 @@ class Actions:
             speech_text = check_text(speech_text, self.limits, "text of the speech")
         wav = self._read(speech)
         prompt = tts.prompt(wav, speech_text, self.codec.sample_rate)
-        request = Request("text", tts.parts(text), prompt, take)
+        request = Request("text", tts.parts(text), prompt, take or 0)
         result = tts.synthesize([request])[0]
         if result.codes.shape[1] == 0:
             raise ValueError(

@@ -86,6 +86,7 @@ def build_page(actions: Actions, names: Sequence[str]) -> gradio.Blocks:
                         label="Take (another number, another rendering)",
                         precision=0,
                         minimum=0,
+                        maximum=9999,
                     )
                 speak = gradio.Button("Speak", variant="primary", elem_id="speak")
                 spoken = gradio.HTML(elem_id="spoken")
@@ -144,7 +145,9 @@ def serve(
                 run_history=False,
                 enable_monitoring=False,
                 footer_links=[],
-                theme=gradio.themes.Default(font=FONTS, font_mono=FONTS_MONO),
+                theme=gradio.themes.Default(
+                    primary_hue="blue", font=FONTS, font_mono=FONTS_MONO
+                ),
                 css_paths=CSS,
                 head=HEAD,
                 quiet=True,

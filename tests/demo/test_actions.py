@@ -1,4 +1,4 @@
-"""What the page answers, with a codec of 4 layers at 24 kHz and small trained models."""
+"""What the page answers: a codec of 4 layers at 24 kHz, small trained models."""
 
 from pathlib import Path
 
@@ -124,8 +124,7 @@ def test_speech_too_long_for_the_uslm_is_still_swapped(trained, monkeypatch):
 def test_a_text_is_spoken_and_each_take_is_another(trained):
     text = "Why is the sailor so busy?"
     first, again, other = (
-        played(trained.speak(text, FIRST, take=take), 16000)[text]
-        for take in (1, 1, 2)
+        played(trained.speak(text, FIRST, take=take), 16000)[text] for take in (1, 1, 2)
     )
     assert 0.5 < len(first) / 16000 < 6
     assert torch.equal(first, again)

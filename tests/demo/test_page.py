@@ -15,7 +15,7 @@ import soundfile
 
 pytest.importorskip("gradio", reason="the page needs gradio: pip install .[demo]")
 
-from served import TRAINED, Server
+from demo_server import TRAINED, Server
 
 VOICES = [str(TRAINED / f"prompts/{name}-test-0000.flac") for name in ("espf", "rmsx")]
 MINUTES = 120_000
@@ -54,7 +54,7 @@ def browser():
 
 @pytest.fixture(scope="module")
 def visit(server, browser):
-    """A visit to the page, and everything that the browser asked for or complained of."""
+    """A visit to the page; what the browser asked for, and what it complained of."""
     context = browser.new_context(viewport={"width": 390, "height": 800})
     context.set_default_timeout(MINUTES)
     page = context.new_page()
@@ -217,12 +217,24 @@ def test_the_server_asked_nothing_of_others_and_leaves_nothing(server):
     assert left == []
 
 
-def test_without_a_uslm_the_page_says_how_to_give_one(tmp_path, browser):
-    with Server(tmp_path) as server:
-        page = browser.new_page()
-        page.goto(server.url)
-        page.set_default_timeout(MINUTES)
-        page.get_by_role("tab", name="Speak", exact=True).click()
-        page.wait_for_selector("text=--uslm exp/uslm_mini")
-        assert page.locator("#speak").count() == 0
-        page.close()
+@pytest.fixture
+def built(actions):
+    """The page on a codec without a USLM."""
+    from espnet_st.demo.page import build_page
+
+    return build_page(actions, ["codec mine"])
+
+
+def test_without_a_uslm_the_page_says_how_to_give_one(built):
+    parts = built.get_config_file()["components"]
+    shown = [str(one["props"].get("value")) for one in parts]
+    assert any("--uslm exp/uslm_mini" in one for one in shown)
+    assert "Speak" not in shown and "Swap layers" in shown
+
+
+def test_a_model_does_one_thing_at_a_time(built):
+    jobs = [one for one in built.fns.values() if one.api_name in ("analyse", "convert")]
+    assert len(jobs) == 2
+    assert {(one.concurrency_id, one.concurrency_limit) for one in jobs} == {
+        ("models", 1)
+    }

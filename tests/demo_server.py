@@ -9,7 +9,7 @@ import time
 import urllib.request
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 TRAINED = ROOT / "tests/trained"
 # Writes every address that the server connects to.
 WATCHED = """
