@@ -260,18 +260,26 @@ def _count(state: Mapping[str, Tensor]) -> int:
 def _place(tensor: Tensor) -> tuple[Any, ...]:
     """Tell tensors that share their memory from those that do not."""
     storage = tensor.untyped_storage().data_ptr()
-    return storage, tensor.storage_offset(), tensor.shape, tensor.stride()
+    where = storage, tensor.storage_offset(), tensor.shape, tensor.stride()
+    return *where, tensor.dtype
 
 
 def copy_tensors(
     state: Mapping[str, Tensor], dtype: torch.dtype | None
 ) -> dict[str, Tensor]:
-    """Copy tensors, so that nothing but them is saved; what was shared stays so."""
+    """Copy tensors, so that nothing but them is saved; what was shared stays so.
+
+    Raises:
+        ValueError: If a value is too large for `dtype`.
+    """
     copies: dict[tuple[Any, ...], Tensor] = {}
-    for tensor in state.values():
+    for key, tensor in state.items():
         if _place(tensor) not in copies:
             to = dtype if tensor.is_floating_point() else None
-            copies[_place(tensor)] = tensor.detach().to(to, copy=True).contiguous()
+            copy = tensor.detach().to(to, copy=True).contiguous()
+            if to and bool((copy.isfinite() != tensor.isfinite()).any()):
+                raise ValueError(f"{key} has values too large for {to}: keep float32")
+            copies[_place(tensor)] = copy
     return {key: copies[_place(tensor)] for key, tensor in state.items()}
 
 

@@ -183,6 +183,19 @@ def test_tensors_that_are_one_stay_one(tmp_path):
         assert made["n"].dtype == torch.int64
 
 
+def test_half_precision_is_refused_where_it_cannot_hold_a_value():
+    state = {"a": torch.ones(2), "b": torch.tensor([1.0, 1e6])}
+    assert copy_tensors(state, None)["b"][1] == 1e6
+    with pytest.raises(ValueError, match="b has values too large for torch.float16"):
+        copy_tensors(state, torch.float16)
+
+
+def test_empty_tensors_keep_their_types():
+    state = {"a": torch.zeros(0), "b": torch.zeros(0, dtype=torch.long)}
+    made = copy_tensors(state, torch.float16)
+    assert (made["a"].dtype, made["b"].dtype) == (torch.float16, torch.long)
+
+
 @pytest.fixture
 def asr(recipe):
     """An ASR model's experiment with a frozen codec and files; it was not trained."""
