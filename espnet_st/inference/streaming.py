@@ -17,8 +17,8 @@ from espnet_st.data.audio import prepare_audio
 class CodecStream:
     """One signal on its way through a causal codec; `AudioCoding.stream` makes it.
 
-    Codes and samples are those of the whole signal, whatever the chunks, up to rounding:
-    of two entries that are equally near, a code may be the other one.
+    Codes and samples are those of the whole signal, whatever the chunks, up to
+    rounding: of two entries that are equally near, a code may be the other one.
 
     Args:
         generator: The codec.
