@@ -76,7 +76,10 @@ def config_of(module, codec):
     }
 
 
-@pytest.mark.parametrize("module", TASKS)
+SLOW = [pytest.param(module, marks=pytest.mark.smoke) for module in ("tts", "asr")]
+
+
+@pytest.mark.parametrize("module", ["gan_codec", *SLOW])
 def test_spawned_processes_of_the_stock_task_know_our_classes(module, tmp_path, exp):
     if module == "asr":
         pytest.importorskip("editdistance", reason="ESPnet's ASR training needs it")
