@@ -17,19 +17,25 @@ except ImportError as error:
 from transformers import EncodecFeatureExtractor
 
 from espnet_st.huggingface.configuration import SpeechTokenizerConfig
-from espnet_st.huggingface.modeling import (
+from espnet_st.huggingface.modeling import SpeechTokenizerModel
+from espnet_st.huggingface.outputs import (
+    SpeechTokenizerDecoderOutput,
     SpeechTokenizerEncoderOutput,
-    SpeechTokenizerModel,
     SpeechTokenizerOutput,
 )
 
 __all__ = [
     "SpeechTokenizerConfig",
+    "SpeechTokenizerDecoderOutput",
     "SpeechTokenizerEncoderOutput",
     "SpeechTokenizerModel",
     "SpeechTokenizerOutput",
 ]
 
-AutoConfig.register(SpeechTokenizerConfig.model_type, SpeechTokenizerConfig)
-AutoModel.register(SpeechTokenizerConfig, SpeechTokenizerModel)
-AutoFeatureExtractor.register(SpeechTokenizerConfig, EncodecFeatureExtractor)
+AutoConfig.register(
+    SpeechTokenizerConfig.model_type, SpeechTokenizerConfig, exist_ok=True
+)
+AutoModel.register(SpeechTokenizerConfig, SpeechTokenizerModel, exist_ok=True)
+AutoFeatureExtractor.register(
+    SpeechTokenizerConfig, EncodecFeatureExtractor, exist_ok=True
+)

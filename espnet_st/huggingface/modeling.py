@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import PreTrainedModel
-from transformers.utils import ModelOutput
 
 from espnet_st.checkpoints.loading import check_state
 from espnet_st.codec.folded import FoldedCopy
@@ -20,40 +18,12 @@ from espnet_st.codes import batch_first, check_codes, layers_first, pad_codes
 from espnet_st.data.audio import prepare_audio
 from espnet_st.huggingface.configuration import SpeechTokenizerConfig
 from espnet_st.huggingface.masks import lengths_of
+from espnet_st.huggingface.outputs import (
+    SpeechTokenizerDecoderOutput,
+    SpeechTokenizerEncoderOutput,
+    SpeechTokenizerOutput,
+)
 from espnet_st.masks import valid_mask
-
-
-@dataclass
-class SpeechTokenizerEncoderOutput(ModelOutput):
-    """What `encode` gives.
-
-    Attributes:
-        audio_codes: (B, n_q, T) int64, 0 where a signal has ended.
-        audio_codes_mask: (B, T) int64: 1 for the frames of a signal, 0 beyond.
-    """
-
-    audio_codes: Tensor | None = None
-    audio_codes_mask: Tensor | None = None
-
-
-@dataclass
-class SpeechTokenizerDecoderOutput(ModelOutput):
-    """What `decode` gives.
-
-    Attributes:
-        audio_values: (B, 1, N), 0 where a signal has ended.
-    """
-
-    audio_values: Tensor | None = None
-
-
-@dataclass
-class SpeechTokenizerOutput(ModelOutput):
-    """What a call of the model gives; see the other two."""
-
-    audio_codes: Tensor | None = None
-    audio_values: Tensor | None = None
-    audio_codes_mask: Tensor | None = None
 
 
 class SpeechTokenizerModel(PreTrainedModel):

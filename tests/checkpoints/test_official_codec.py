@@ -116,15 +116,19 @@ def test_a_release_tokenizes_in_half_precision(tmp_path, has_bfloat16):
 
 @pytest.mark.parametrize("case", CASES)
 def test_conversion_and_back_is_exact(case, tmp_path):
+    """To an experiment, to the form of Hugging Face, and to a release again."""
     official = make_release(tmp_path / "release", SMALL | CASES[case])
     wav = torch.randn(3000)
     expected = AudioCoding.from_pretrained(tmp_path / "release").encode(wav)
-    for source, target in (("release", "exp"), ("exp", "back")):
-        convert(
-            ["--codec", str(tmp_path / source), "--output_dir", str(tmp_path / target)]
-        )
-    codec = AudioCoding.from_pretrained(tmp_path / "exp")
-    assert torch.equal(codec.encode(wav), expected)
+    for source, target, options in (
+        ("release", "exp", []),
+        ("exp", "huggingface", ["--to", "huggingface"]),
+        ("huggingface", "back", ["--to", "official"]),
+    ):
+        command = ["--codec", str(tmp_path / source), *options]
+        convert([*command, "--output_dir", str(tmp_path / target)])
+        codec = AudioCoding.from_pretrained(tmp_path / target)
+        assert torch.equal(codec.encode(wav), expected)
     made = torch.load(tmp_path / "back/SpeechTokenizer.pt", weights_only=True)
     assert made.keys() == official.state_dict().keys()
     for name, tensor in official.state_dict().items():

@@ -1,5 +1,6 @@
 """Codes in ESPnet's SpeechLM, on a trained codec and real speech."""
 
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -88,8 +89,15 @@ def test_wrong_lengths_are_refused(model, lengths):
 @pytest.fixture(scope="module")
 def kinds(exp, model):
     """Makes an IO of ESPnet and one of ours with the same options."""
+    import espnet2
+
+    # Looking for the module would import all of SpeechLM.
+    if not (
+        Path(espnet2.__file__).parents[1] / f"{AUDIO.replace('.', '/')}.py"
+    ).exists():
+        pytest.skip("this ESPnet's SpeechLM has no discrete audio; 202611 has it")
     pytest.importorskip("liger_kernel", reason="ESPnet's SpeechLM needs liger-kernel")
-    audio = pytest.importorskip(AUDIO, reason="this ESPnet's SpeechLM has no audio IO")
+    audio = importlib.import_module(AUDIO)
     from espnet_st.frontend.speechlm import SpeechLMAudioIO
 
     def make(**options):
@@ -239,6 +247,74 @@ def test_workers_get_a_copy_without_the_codec(kinds, wavs):
             assert found[0] == expected[0]
             found, expected = found[1], expected[1]
         np.testing.assert_array_equal(found, expected)
+
+
+def language_model(directory):
+    """A language model of two words, in the form of Hugging Face."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
+
+    words = Tokenizer(models.WordLevel({"?": 0, "hello": 1, "there": 2}, "?"))
+    words.pre_tokenizer = pre_tokenizers.Whitespace()
+    PreTrainedTokenizerFast(tokenizer_object=words).save_pretrained(directory)
+    sizes = {"hidden_size": 16, "intermediate_size": 16, "head_dim": 8}
+    sizes |= {"num_hidden_layers": 1, "num_attention_heads": 2}
+    config = Qwen3Config(vocab_size=3, num_key_value_heads=2, **sizes)
+    Qwen3ForCausalLM(config).save_pretrained(directory)
+
+
+def test_a_job_of_espnets_puts_the_codes_into_its_sequences(
+    kinds, exp, codec, wavs, tmp_path
+):
+    """Its preprocessing, collation and model, in bfloat16 as it trains."""
+    from espnet2.speechlm.model.speechlm.speechlm_job import SpeechLMJobTemplate
+    from espnet2.speechlm.utils.data import to_device
+
+    language_model(tmp_path)
+    audio = {"codec_choice": "SpeechTokenizer", "codec_hf_model_tag": str(exp)}
+    config = {
+        "multimodal_io": {
+            "text": {"tokenizer_name": str(tmp_path)},
+            "discrete_audio": audio | {"delay_interleave": True},
+        },
+        "preprocessor": {
+            "audio_input": "discrete_audio",
+            "audio_output": "discrete_audio",
+            "loss_region": "assistant",
+        },
+        "data_loading": {"batchfy_method": "bucket"},
+        "model": {
+            "model_choice": "parallel",
+            "model_hf_tag": str(tmp_path),
+            "model_conf": {"attn_implementation": "eager"},
+        },
+    }
+    job = SpeechLMJobTemplate(config, is_train=True)
+    items = [
+        (
+            ("text_to_audio", "corpus", str(i)),
+            {"text1": "hello there", "audio1": (wav[None].numpy(), RATE)},
+        )
+        for i, wav in enumerate(wavs)
+    ]
+    batch = job.build_preprocessor().collate_fn(items)
+    job.is_train = False  # training insists on flash attention, which needs a GPU
+    model = job.build_model().to(torch.bfloat16).eval()
+    batch = to_device(batch, "cpu", torch.bfloat16)
+    with torch.no_grad():
+        embedded = model._embed(batch["seqs"], batch)
+    assert embedded.dtype == torch.bfloat16 and embedded.isfinite().all()
+    assert not any("codec" in key for key in model.state_dict())
+    pads = [start for start, _ in job.vocab_meta["vocab_intervals"]["discrete_audio"]]
+    for wav, place in zip(wavs, batch["discrete_audio_indices"].tolist(), strict=True):
+        codes = codec.encode(wav[: len(wav) // HOP * HOP])
+        row, start, count = place
+        assert count == codes.shape[1] + N_Q - 1
+        found = batch["seqs"][row, start : start + count]
+        for q in range(N_Q):
+            end = q + codes.shape[1]
+            assert torch.equal(found[q:end, q], codes[q] + pads[q] + 1)
+            assert (torch.cat([found[:q, q], found[end:, q]]) == pads[q]).all()
 
 
 @pytest.mark.parametrize(
