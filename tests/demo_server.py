@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 TRAINED = ROOT / "tests/trained"
 # Writes every address that the server connects to.
 WATCHED = """
+import socket
 import sys
 
 def note(event, arguments):
@@ -24,6 +25,7 @@ def note(event, arguments):
             stream.write(f"{arguments[0]}\\n")
 
 sys.addaudithook(note)
+socket.socket().connect_ex(("127.0.0.1", 9))
 from espnet_st.bin.demo import main
 main(sys.argv[2:])
 """

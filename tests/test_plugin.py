@@ -29,10 +29,11 @@ def test_an_unknown_name_is_refused_by_name():
         from espnet_st import Speech2  # noqa: F401
 
 
-def test_type_checkers_find_our_types_in_what_is_installed(tmp_path):
+def test_what_is_no_python_is_installed_too(tmp_path):
     command = [sys.executable, "setup.py", "-q", "build_py", "--build-lib", tmp_path]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
-    assert (tmp_path / "espnet_st/py.typed").is_file()
+    assert (tmp_path / "espnet_st/py.typed").is_file()  # for type checkers
+    assert (tmp_path / "espnet_st/demo/page.css").is_file()
     assert (tmp_path / "espnet_st/inference/audio_coding.py").is_file()
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import os
+import socket
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,7 +14,9 @@ from pathlib import Path
 # gradio reads these when it is imported.
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+import fastapi  # noqa: E402
 import gradio  # noqa: E402
+import uvicorn  # noqa: E402
 
 from espnet_st.demo.actions import Actions  # noqa: E402
 from espnet_st.demo.inputs import MEGABYTE, Limits  # noqa: E402
@@ -44,6 +48,10 @@ KEEP_SECONDS = 3600
 """How long uploads are kept."""
 MOST_WAITING = 20
 """People who may wait for their turn."""
+PORTS = range(7860, 7960)
+"""Ports that are tried; 7860 is the usual one of such pages."""
+CLOSING_SECONDS = 2
+"""How long open pages are waited for in the end."""
 
 
 def build_page(actions: Actions, names: Sequence[str]) -> gradio.Blocks:
@@ -118,47 +126,67 @@ def serve(
 ) -> None:
     """Serve the page until it is interrupted.
 
+    gradio's own `launch` first asks the page for itself, within three seconds and
+    through the proxy that may be set; here a slow machine or a proxy does no harm.
+
     Args:
         codec: The codec.
         tts: A USLM over its codes, if there is one.
         names: Of the models.
         limits: What is taken.
         host: Address to listen on.
-        port: Port to listen on; None for the first free one from 7860 on.
+        port: Port to listen on; None for the first free one of `PORTS`.
 
     Raises:
-        ValueError: If the port is taken.
+        ValueError: If it cannot listen there.
     """
-    with tempfile.TemporaryDirectory(prefix="espnet_st_demo_") as directory:
+    with (
+        tempfile.TemporaryDirectory(prefix="espnet_st_demo_") as directory,
+        _listen(host, PORTS if port is None else [port]) as listening,
+    ):
         os.environ["GRADIO_TEMP_DIR"] = f"{directory}/uploads"
         store = WavStore(Path(directory) / "played")
         actions = Actions(codec, tts, limits, store, "gradio_api/file={}".format)
-        page = build_page(actions, names)
+        app = gradio.mount_gradio_app(
+            fastapi.FastAPI(docs_url=None, redoc_url=None, openapi_url=None),
+            build_page(actions, names),
+            path="/",
+            allowed_paths=[str(store.directory)],
+            max_file_size=round(limits.megabytes * MEGABYTE),
+            show_error=False,
+            ssr_mode=False,
+            run_history=False,
+            enable_monitoring=False,
+            footer_links=[],
+            theme=gradio.themes.Default(
+                primary_hue="blue", font=FONTS, font_mono=FONTS_MONO
+            ),
+            css_paths=CSS,
+            head=HEAD,
+        )
+        chosen = listening.getsockname()[1]
+        logging.info("the page is at http://%s:%d/ (Ctrl-C ends it)", host, chosen)
+        config = uvicorn.Config(
+            app, log_level="warning", timeout_graceful_shutdown=CLOSING_SECONDS
+        )
+        with contextlib.suppress(KeyboardInterrupt):
+            uvicorn.Server(config).run(sockets=[listening])
+
+
+def _listen(host: str, ports: Sequence[int]) -> socket.socket:
+    """Listen on the first free port.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    for port in ports:
         try:
-            _, url, _ = page.launch(
-                server_name=host,
-                server_port=port,
-                allowed_paths=[str(store.directory)],
-                max_file_size=round(limits.megabytes * MEGABYTE),
-                share=False,
-                ssr_mode=False,
-                run_history=False,
-                enable_monitoring=False,
-                footer_links=[],
-                theme=gradio.themes.Default(
-                    primary_hue="blue", font=FONTS, font_mono=FONTS_MONO
-                ),
-                css_paths=CSS,
-                head=HEAD,
-                quiet=True,
-                prevent_thread_lock=True,
-            )
-        except OSError as error:
-            raise ValueError(
-                f"cannot listen on {host}, port {port}: {error}; give another --port"
-            ) from error
-        logging.info("the page is at %s (Ctrl-C ends it)", url)
-        page.block_thread()
+            return socket.create_server((host, port))
+        except (OSError, OverflowError) as error:
+            reason = error
+    raise ValueError(
+        f"cannot listen on {host}, port {ports[-1]}: {reason}; give another --port"
+    )
 
 
 def _audio_input(label: str, elem_id: str) -> gradio.Audio:

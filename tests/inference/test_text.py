@@ -105,6 +105,15 @@ def test_other_unknown_symbols_are_named_once(caplog):
     assert "never saw: ['y', 'z']" in caplog.text
 
 
+def test_what_is_not_spoken_is_listed_without_a_warning(english, caplog):
+    tokens = TextTokens(english)
+    assert tokens.unspoken("I like 日本, a lot.") == ["日", "本"]
+    assert tokens.unspoken("hello there") == []
+    letters = TextTokens(dict(token_type="char", token_list=["<unk>", "a", "<space>"]))
+    assert letters.unspoken("a zz y!") == ["y", "z"]
+    assert not caplog.text
+
+
 def test_no_space_is_left_where_punctuation_was():
     tokens = TextTokens(dict(token_type="char", token_list=["<unk>", "a", "<space>"]))
     assert tokens("- a – a .").tolist() == [1, 2, 1]
