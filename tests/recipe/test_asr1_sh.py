@@ -87,7 +87,7 @@ def test_help_prints_each_option_with_its_comment():
         (["extra"], "asr.sh: error: unknown arguments: extra"),
         (["--stage", "6"], "expected numbers from 1 to 5"),
         (["--systems", "fbank"], "holds 'fbank': expected LABEL=NAME"),
-        (["--systems", "mel=none"], "conf/train_asr_NAME.yaml to be there"),
+        (["--systems", "mel=none"], "conf/train_asr_none.yaml is not there"),
         (["--systems", ""], "--systems is empty"),
         (["--expdir", "my exp"], "'my exp' holds a blank or another character"),
     ],

@@ -80,7 +80,7 @@ def test_help_prints_each_option_with_its_comment():
         (["extra"], "asr2.sh: error: unknown arguments: extra"),
         (["--stage", "6"], "expected numbers from 1 to 5"),
         (["--systems", "bpe"], "holds 'bpe': expected LABEL=NAME"),
-        (["--systems", "x=none"], "conf/train_asr2_NAME.yaml to be there"),
+        (["--systems", "x=none"], "conf/tokens_none.conf is not there"),
         (["--systems", ""], "--systems is empty"),
         (["--codec", ""], "--codec and --codesdir are needed"),
         (["--expdir", "my exp"], "'my exp' holds a blank or another character"),

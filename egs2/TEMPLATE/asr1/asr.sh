@@ -77,18 +77,7 @@ if [ "${ngpu}" -gt 0 ] && [ "${cmd_backend}" = local ]; then
     "${python}" -c "from espnet_st.bin.options import pick_device; pick_device(${ngpu})" || exit 1
 fi
 
-# Names in order, and the label of each
-names=()
-declare -A labels
-for system in ${systems}; do
-    name=${system##*=}
-    [[ ${system} = *?=* && -e conf/train_asr_${name}.yaml ]] ||
-        die "--systems holds '${system}': expected LABEL=NAME, and conf/train_asr_NAME.yaml to be there"
-    check_names "${name}"
-    names+=("${name}")
-    labels[${name}]=${system%=*}
-done
-[ ${#names[@]} -gt 0 ] || die "--systems is empty: expected LABEL=NAME, e.g. RVQ-1=rvq1"
+read_systems "${systems}" conf/train_asr_%.yaml
 
 train=${datadir}/${train_set} valid=${datadir}/${valid_set} recognise=${datadir}/${test_set}
 token_dir=${datadir}/token_list/${token_type}_${cleaner}
@@ -206,12 +195,4 @@ stage_5() {
     cat "${expdir}/RESULTS.md"
 }
 
-titles=("" data "token list" training decoding scoring)
-[[ ${stage} =~ ^[1-5]$ && ${stop_stage} =~ ^[1-5]$ ]] ||
-    die "--stage ${stage} --stop_stage ${stop_stage}: expected numbers from 1 to 5"
-for ((current = stage; current <= stop_stage; current++)); do
-    log "stage ${current}: ${titles[current]}"
-    started=${SECONDS}
-    "stage_${current}"
-    log "stage ${current} took $((SECONDS - started)) s"
-done
+run_stages data "token list" training decoding scoring

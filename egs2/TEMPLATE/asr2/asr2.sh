@@ -77,19 +77,7 @@ if [ "${ngpu}" -gt 0 ] && [ "${cmd_backend}" = local ]; then
     "${python}" -c "from espnet_st.bin.options import pick_device; pick_device(${ngpu})" || exit 1
 fi
 
-# Names in order, and the label of each
-names=()
-declare -A labels
-for system in ${systems}; do
-    name=${system##*=}
-    [[ ${system} = *?=* && -e conf/tokens_${name}.conf && -e conf/train_asr2_${name}.yaml ]] ||
-        die "--systems holds '${system}': expected LABEL=NAME, and conf/tokens_NAME.conf and" \
-            "conf/train_asr2_NAME.yaml to be there"
-    check_names "${name}"
-    names+=("${name}")
-    labels[${name}]=${system%=*}
-done
-[ ${#names[@]} -gt 0 ] || die "--systems is empty: expected LABEL=NAME, e.g. RVQ-1=frames"
+read_systems "${systems}" conf/tokens_%.conf conf/train_asr2_%.yaml
 
 token_dir=${datadir}/token_list/${token_type}_${cleaner}
 token_opts="--token_type ${token_type} --cleaner ${cleaner}"
@@ -230,12 +218,4 @@ stage_5() {
     cat "${expdir}/RESULTS.md"
 }
 
-titles=("" data tokens training decoding scoring)
-[[ ${stage} =~ ^[1-5]$ && ${stop_stage} =~ ^[1-5]$ ]] ||
-    die "--stage ${stage} --stop_stage ${stop_stage}: expected numbers from 1 to 5"
-for ((current = stage; current <= stop_stage; current++)); do
-    log "stage ${current}: ${titles[current]}"
-    started=${SECONDS}
-    "stage_${current}"
-    log "stage ${current} took $((SECONDS - started)) s"
-done
+run_stages data tokens training decoding scoring

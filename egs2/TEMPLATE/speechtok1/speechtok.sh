@@ -232,13 +232,5 @@ stage_10() {
     [ "${upload}" = true ] || log "nothing was sent: --upload true --hub_owner NAME sends it"
 }
 
-titles=("" "data preparation" "formatting" "semantic teacher and tokens" codec tokenizing USLM
-    decoding scoring packing sharing)
-[[ ${stage} =~ ^([1-9]|10)$ && ${stop_stage} =~ ^([1-9]|10)$ ]] ||
-    die "--stage ${stage} --stop_stage ${stop_stage}: expected numbers from 1 to 10"
-for ((current = stage; current <= stop_stage; current++)); do
-    log "stage ${current}: ${titles[current]}"
-    started=${SECONDS}
-    "stage_${current}"
-    log "stage ${current} took $((SECONDS - started)) s"
-done
+run_stages "data preparation" "formatting" "semantic teacher and tokens" codec tokenizing USLM \
+    decoding scoring packing sharing

@@ -172,3 +172,39 @@ fit() {
 
 # keep_keys KEYS IN OUT: the lines of IN whose key stands in KEYS
 keep_keys() { awk 'NR == FNR { keys[$1]; next } $1 in keys' "$1" "$2" >"$3"; }
+
+# shellcheck disable=SC2034 # the scripts use labels
+# read_systems "LABEL=NAME ..." FILE...: fill the array ${names} and the mapping ${labels}; of
+# each FILE one must be there with NAME in place of the %
+read_systems() {
+    local system name file
+    names=()
+    declare -gA labels=()
+    for system in $1; do
+        name=${system##*=}
+        [[ ${system} = *?=?* ]] || die "--systems holds '${system}': expected LABEL=NAME"
+        for file in "${@:2}"; do
+            [ -e "${file//%/${name}}" ] ||
+                die "--systems holds '${system}', but ${file//%/${name}} is not there"
+        done
+        check_names "${name}"
+        names+=("${name}")
+        labels[${name}]=${system%=*}
+    done
+    [ ${#names[@]} -gt 0 ] || die "--systems is empty: expected LABEL=NAME, ..."
+}
+
+# run_stages TITLE...: call stage_1, stage_2, ..., of these titles, from ${stage} to ${stop_stage}
+run_stages() {
+    local titles=("" "$@") current started
+    for current in "${stage}" "${stop_stage}"; do
+        [[ ${current} =~ ^[1-9][0-9]?$ ]] && [ "${current}" -le $# ] ||
+            die "--stage ${stage} --stop_stage ${stop_stage}: expected numbers from 1 to $#"
+    done
+    for ((current = stage; current <= stop_stage; current++)); do
+        log "stage ${current}: ${titles[current]}"
+        started=${SECONDS}
+        "stage_${current}"
+        log "stage ${current} took $((SECONDS - started)) s"
+    done
+}
