@@ -60,6 +60,8 @@ EXTRAS = {
         "beartype",
         # Of ESPnet's ASR training; there is no wheel of it for Python 3.13.
         'editdistance; python_version < "3.13"',
+        # Of ESPnet's SpeechLM, which does not name it.
+        'liger-kernel; python_version >= "3.12"',
         "mypy",
         "pytest",
         "ruff",
