@@ -246,6 +246,8 @@ def test_the_speech_of_a_text_is_its_voice(tts1):
         [np.load(tts1 / f"{name}/norm/{key}.npy") for name in ("out/output.1", "other")]
         for key in ("u0", "u1")
     ]
+    # A longer voice leaves less room below `max_frames`.
+    pairs = [[one[: min(map(len, pair))] for one in pair] for pair in pairs]
     for own, other in pairs:
         assert np.array_equal(own[:, 0], other[:, 0])  # the AR model has no prompt
     assert any(not np.array_equal(*pair) for pair in pairs)
