@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import humanfriendly
 import torch
 from espnet2.tts.feats_extract.abs_feats_extract import AbsFeatsExtract
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from espnet_st.frontend.rates import parse_rate
 from espnet_st.inference.audio_coding import AudioCoding
 
 
@@ -46,7 +46,7 @@ class TTSFeatures(AbsFeatsExtract):
     ) -> None:
         super().__init__()
         self.codec = AudioCoding.from_pretrained(codec)
-        self.sample_rate = _parse_rate(fs) or self.codec.sample_rate
+        self.sample_rate = self.codec.sample_rate if fs is None else parse_rate(fs)
         # In seconds, a frame is as long at any rate.
         frame = self.codec.hop_length * self.sample_rate / self.codec.sample_rate
         if hop_length is not None and hop_length != frame:
@@ -93,16 +93,3 @@ class TTSFeatures(AbsFeatsExtract):
         ]
         lengths = torch.tensor([len(one) for one in codes], device=input_lengths.device)
         return pad_sequence(codes, batch_first=True), lengths
-
-
-def _parse_rate(fs: int | str | None) -> int | None:
-    """Read a rate as ESPnet's own extractors do: a number, or "16k"."""
-    if fs is None:
-        return None
-    try:
-        rate = humanfriendly.parse_size(str(fs))
-    except humanfriendly.InvalidSize:
-        rate = 0
-    if rate < 1:
-        raise ValueError(f"fs is {fs!r}; expected a rate in Hz, as 16000 or 16k")
-    return rate
