@@ -26,7 +26,7 @@ python=python3 # Python interpreter
 ngpu=0         # GPUs per node; 0 runs on the CPU
 num_nodes=1    # nodes for training
 nj=2           # jobs in an array
-num_threads=2  # threads of a job that runs alone
+num_threads=2  # CPU threads; as many recognisers are trained at once
 
 # What is compared
 systems="log-mel=fbank RVQ-1=rvq1 RVQ-1:8=rvq1_8" # LABEL=NAME of conf/train_asr_NAME.yaml, ...
@@ -174,7 +174,7 @@ stage_3() {
             break
         }
     done
-    for name in "${names[@]}"; do train_asr "${name}"; done
+    at_once train_asr "${names[@]}"
 }
 
 stage_4() {

@@ -26,7 +26,7 @@ python=python3 # Python interpreter
 ngpu=0         # GPUs per node; 0 runs on the CPU
 num_nodes=1    # nodes for training
 nj=2           # jobs in an array
-num_threads=2  # threads of a job that runs alone
+num_threads=2  # CPU threads; as many recognisers are trained at once
 
 # What is compared
 systems="RVQ-1,pieces=bpe RVQ-1,frames=frames" # LABEL=NAME of conf/{tokens_NAME.conf,train_asr2_NAME.yaml}, ...
@@ -195,7 +195,7 @@ stage_3() {
     "${python}" -c "import editdistance" 2>/dev/null ||
         die "ESPnet's ASR training needs editdistance: pip install editdistance (no wheel for" \
             "Python 3.13: it needs a compiler there)"
-    for name in "${names[@]}"; do train_asr "${name}"; done
+    at_once train_asr "${names[@]}"
 }
 
 stage_4() {

@@ -194,6 +194,26 @@ read_systems() {
     [ ${#names[@]} -gt 0 ] || die "--systems is empty: expected LABEL=NAME, ..."
 }
 
+# at_once FUNCTION ITEM...: call a function with each item. On the CPU ${num_threads} calls run
+# at once, with a thread each: small models gain little from more. Fails once all have ended, if
+# one has.
+at_once() {
+    local function=$1 item failed=0
+    shift
+    if [ "${ngpu}" -gt 0 ] || [ "${num_threads}" -eq 1 ]; then
+        for item in "$@"; do "${function}" "${item}"; done
+        return
+    fi
+    trap 'kill 0' INT # which calls in the background do not get
+    for item in "$@"; do
+        while [ "$(jobs -rp | wc -l)" -ge "${num_threads}" ]; do wait -n || failed=1; done
+        OMP_NUM_THREADS=1 num_threads=1 "${function}" "${item}" &
+    done
+    while [ -n "$(jobs -p)" ]; do wait -n || failed=1; done
+    trap - INT
+    [ "${failed}" -eq 0 ] || die "see above"
+}
+
 # run_stages TITLE...: call stage_1, stage_2, ..., of these titles, from ${stage} to ${stop_stage}
 run_stages() {
     local titles=("" "$@") current started
