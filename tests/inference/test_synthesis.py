@@ -1,6 +1,7 @@
 """The command tts_inference, with a stand-in for the codec."""
 
 import multiprocessing
+import threading
 import time
 import zlib
 
@@ -9,6 +10,7 @@ import pytest
 import soundfile
 import torch
 from tiny_uslm import CODES, HOP, StandIn, never, save_uslm
+from tqdm import tqdm
 
 from espnet_st.bin.tts_inference import main
 from espnet_st.codes import CodesReader, CodesWriter
@@ -150,6 +152,7 @@ def test_a_killed_job_goes_on_where_it_was(exp, tmp_path, monkeypatch):
 
     def slowly():
         torch.set_num_threads(1)  # OpenMP's threads do not survive a fork
+        tqdm.set_lock(threading.RLock())  # killed, it would keep the one of all
         tts_inference.AudioCoding.from_pretrained = lambda *_: Slow()
         run("out")
 
