@@ -40,6 +40,9 @@ CHECKPOINTS = (
 OFFICIAL_CHECKPOINT = "SpeechTokenizer.pt"
 """Name of the official release's checkpoint, a bare state dict beside `config.json`."""
 
+MAX_YAML = 2**24
+"""Bytes that a configuration may have; token lists are in it."""
+
 GENERATOR = "codec.generator."
 """What the names of a codec's tensors start with in an ESPnet checkpoint."""
 
@@ -68,10 +71,13 @@ def read_config(path: Path) -> dict[str, Any]:
     """Read the `config.yaml` that ESPnet wrote.
 
     Raises:
-        ValueError: If it is missing, no YAML or no mapping.
+        ValueError: If it is missing, too large, no YAML or no mapping.
     """
     if not path.is_file():
         raise ValueError(f"no {path}: is this the directory of a trained model?")
+    size = path.stat().st_size
+    if size > MAX_YAML:
+        raise ValueError(f"{path} has {size} bytes; the limit is {MAX_YAML}")
     try:
         config = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:

@@ -40,7 +40,7 @@ def test_another_rate_than_the_codecs_is_resampled(exp, codec):
 
 @pytest.mark.parametrize("fs", [0, -16000, "fast", ""])
 def test_what_is_no_rate_is_refused(exp, fs):
-    with pytest.raises(ValueError, match="expected a rate in Hz"):
+    with pytest.raises(ValueError, match="expected the waveforms' rate in Hz"):
         TTSFeatures(exp, fs)
 
 

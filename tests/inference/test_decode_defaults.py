@@ -187,7 +187,7 @@ def test_they_travel_in_what_espnet_packs(exp, command, inside, tmp_path, monkey
     ("content", "message"),
     [
         ("temperatur: 1.0", r"decode\.yaml: unknown option temperatur"),
-        ("#" * (2**20 + 1), "would have 1048577 bytes; the limit is 1048576"),
+        ("#" * (2**24 + 1), "has 16777217 bytes; the limit is 16777216"),
         ("&a [" + "*a, " * 9 + "]", "decode.yaml"),
     ],
 )

@@ -33,6 +33,8 @@ def start(**options):
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # What is ignored at the start cannot be trapped, and pytest may run so.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         env={key: os.environ[key] for key in ("PATH",)},
     )
 
