@@ -159,6 +159,7 @@ stage_2() {
 
 stage_3() {
     local name stats=${expdir}/asr_stats
+    local -a last_first=()
     need 1 "${train}/.done" "${valid}/.done"
     need 2 "${token_dir}/.done"
     "${python}" -c "import editdistance" 2>/dev/null ||
@@ -174,7 +175,9 @@ stage_3() {
             break
         }
     done
-    at_once train_asr "${names[@]}"
+    # More layers take longer: they begin, so that no core is idle at the end.
+    for name in "${names[@]}"; do last_first=("${name}" "${last_first[@]}"); done
+    at_once train_asr "${last_first[@]}"
 }
 
 stage_4() {
