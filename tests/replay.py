@@ -10,24 +10,14 @@ from pathlib import Path
 import numpy as np
 import soundfile
 import yaml
+from stock_models import TRAINING
 from tiny import CODEC, LOSSES
 
 ROOT = Path(__file__).resolve().parents[1]
 RECIPES = yaml.safe_load((ROOT / "tests/frontend/recipes.yaml").read_text())
 # Of all runs.
-TRAINING = {
-    "batch_type": "unsorted",
-    "batch_size": 4,
-    "max_epoch": 1,
-    "num_workers": 0,
-    "optim": "adam",
-    "best_model_criterion": [["train", "total_count", "max"]],
-    "keep_nbest_models": 1,
-    "use_matplotlib": False,
-    "use_tensorboard": False,
-    "num_att_plot": 0,
-}
-CODEC_TRAINING = TRAINING | {
+COMMON = TRAINING | {"batch_size": 4}
+CODEC_TRAINING = COMMON | {
     "codec": "speechtokenizer",
     "codec_conf": CODEC | LOSSES | {"lambda_distill": 0.0},
     "iterator_type": "chunk",

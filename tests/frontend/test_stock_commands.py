@@ -10,22 +10,10 @@ import pytest
 import soundfile
 import torch
 import yaml
+from stock_models import RECOGNISER, TEXTS, TRAINING
 
 ROOT = Path(__file__).resolve().parents[2]
-TEXTS = {"u0": "AB A", "u1": "BA", "u2": "B", "u3": "A BA"}
-TRAINING = {
-    "token_type": "char",
-    "batch_type": "unsorted",
-    "batch_size": 2,
-    "max_epoch": 1,
-    "num_workers": 0,
-    "optim": "adam",
-    "best_model_criterion": [["train", "total_count", "max"]],
-    "keep_nbest_models": 1,
-    "use_matplotlib": False,
-    "use_tensorboard": False,
-    "num_att_plot": 0,
-}
+COMMON = TRAINING | {"token_type": "char", "batch_size": 2}
 
 
 @pytest.fixture
@@ -58,7 +46,7 @@ def stock(tmp_path):
 
 
 def train(stock, tmp_path, command, config, text="text,text,text"):
-    (tmp_path / "train.yaml").write_text(yaml.safe_dump(TRAINING | config))
+    (tmp_path / "train.yaml").write_text(yaml.safe_dump(COMMON | config))
     options = ["--config", "train.yaml", "--output_dir", "exp", "--ngpu", 0]
     options += ["--token_list", "tokens"]
     for part in ("train", "valid"):
@@ -82,17 +70,7 @@ def test_asr_trains_and_recognises_with_speech_tokens(stock, tmp_path, exp):
         },
         "specaug": None,
         "normalize": None,
-        "encoder": "transformer",
-        "encoder_conf": {
-            "output_size": 8,
-            "attention_heads": 2,
-            "linear_units": 8,
-            "num_blocks": 1,
-            "input_layer": "linear",
-        },
-        "decoder": "transformer",
-        "decoder_conf": {"attention_heads": 2, "linear_units": 8, "num_blocks": 1},
-        "model_conf": {"ctc_weight": 0.5},
+        **RECOGNISER,
     }
     state = train(stock, tmp_path, "asr_train", config)
     ours = sorted(key for key in state if key.startswith("frontend."))

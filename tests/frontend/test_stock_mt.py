@@ -10,6 +10,7 @@ import pytest
 import soundfile
 import torch
 import yaml
+from stock_models import RECOGNISER, TEXTS, TRAINING
 
 from espnet_st.bin.tokenize import main as tokenize
 from espnet_st.inference.code_tokens import CodeTokens, TokenOptions
@@ -17,34 +18,17 @@ from espnet_st.inference.discrete_asr import DiscreteSpeech2Text
 from espnet_st.registry import register
 
 ROOT = Path(__file__).resolve().parents[2]
-TEXTS = {"u0": "AB A", "u1": "BA", "u2": "B", "u3": "A BA"}
-CONFIG = {
-    "model": "discrete_asr",
-    "model_conf": {"ctc_weight": 0.5},
-    "frontend": "speechtokenizer",
-    "encoder": "transformer",
-    "encoder_conf": {
-        "output_size": 8,
-        "attention_heads": 2,
-        "linear_units": 8,
-        "num_blocks": 1,
-        "input_layer": "linear",
-    },
-    "decoder": "transformer",
-    "decoder_conf": {"attention_heads": 2, "linear_units": 8, "num_blocks": 1},
-    "token_type": "char",
-    "src_token_type": "bpe",
-    "batch_type": "unsorted",
-    "batch_size": 2,
-    "max_epoch": 1,
-    "num_workers": 0,
-    "optim": "adam",
-    "best_model_criterion": [["train", "total_count", "max"]],
-    "keep_nbest_models": 1,
-    "use_matplotlib": False,
-    "use_tensorboard": False,
-    "num_att_plot": 0,
-}
+CONFIG = (
+    TRAINING
+    | RECOGNISER
+    | {
+        "model": "discrete_asr",
+        "frontend": "speechtokenizer",
+        "token_type": "char",
+        "src_token_type": "bpe",
+        "batch_size": 2,
+    }
+)
 
 
 def stock(command, work, *options):

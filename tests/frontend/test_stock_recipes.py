@@ -10,10 +10,10 @@ import torch
 import yaml
 from replay import (
     CODEC_TRAINING,
+    COMMON,
     PYTHON,
     RECIPES,
     TEXTS,
-    TRAINING,
     USLM_CONF,
     make_corpus,
     read_calls,
@@ -150,7 +150,7 @@ def tts1(tmp_path_factory, exp):
         "feats_extract_conf": {"codec": str(exp)},
         "best_model_criterion": [["train", "loss", "min"]],
     }
-    write_yaml(work / "train.yaml", TRAINING | conf)
+    write_yaml(work / "train.yaml", COMMON | conf)
     text = {
         "token_type": "char",
         "non_linguistic_symbols": "none",

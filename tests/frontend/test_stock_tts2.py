@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from replay import TEXTS, TRAINING, make_corpus, run, words, write_yaml
+from replay import COMMON, TEXTS, make_corpus, run, words, write_yaml
 
 pytest.importorskip("pyworld", reason="ESPnet's pitch extractor needs it")
 SMALL = {
@@ -20,7 +20,7 @@ SMALL = {
     "pitch_predictor_chans": 8,
     "use_masking": True,
 }
-CONFIG = TRAINING | {
+CONFIG = COMMON | {
     "tts_conf": SMALL,
     "src_token_type": "char",
     "cleaner": None,

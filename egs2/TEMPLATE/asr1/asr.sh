@@ -73,19 +73,12 @@ fi
 rawdir=${rawdir:-${speechtok_dir}/dump/raw}
 check_names "${speechtok_dir}" "${rawdir}" "${datadir}" "${expdir}" "${train_set}" "${valid_set}" \
     "${test_set}" "${decode_config}" "${inference_model}" "${codec//:/}"
-if [ "${ngpu}" -gt 0 ] && [ "${cmd_backend}" = local ]; then
-    "${python}" -c "from espnet_st.bin.options import pick_device; pick_device(${ngpu})" || exit 1
-fi
+check_gpus
 
 read_systems "${systems}" conf/train_asr_%.yaml
 
-train=${datadir}/${train_set} valid=${datadir}/${valid_set} recognise=${datadir}/${test_set}
-token_dir=${datadir}/token_list/${token_type}_${cleaner}
-token_opts="--token_type ${token_type} --cleaner ${cleaner}"
-if [ "${token_type}" = bpe ]; then
-    token_dir=${datadir}/token_list/bpe${nbpe}_${cleaner}
-    token_opts+=" --bpemodel ${token_dir}/bpe.model"
-fi
+train=${datadir}/${train_set} valid=${datadir}/${valid_set} test=${datadir}/${test_set}
+choose_tokens "${datadir}/token_list"
 export OMP_NUM_THREADS=${num_threads}
 [ -t 2 ] || export TQDM_MININTERVAL=15 # a log is not for a bar that moves
 
@@ -94,13 +87,7 @@ reads_tokens() { grep -q '^frontend: *speechtokenizer' "conf/train_asr_$1.yaml";
 
 # frontend_state NAME: what depends on a system's codec depends on this, see made
 frontend_state() {
-    if ! reads_tokens "$1"; then
-        printf none
-    elif [ -d "${codec}" ]; then
-        model_state "${codec}" ""
-    else
-        printf '%s' "${codec}"
-    fi
+    if reads_tokens "$1"; then source_state "${codec}"; else printf none; fi
 }
 
 # train_asr NAME
@@ -119,20 +106,14 @@ train_asr() {
 
 # decode NAME: the test set's words
 decode() {
-    local name=$1 exp=${expdir}/asr_$1 out n=1
+    local name=$1 exp=${expdir}/asr_$1 out
     out=${exp}/decode/${test_set}
     need 3 "${exp}/.done" "${exp}/${inference_model}"
-    made "${out}" "${exp}/.inputs" "${exp}/${inference_model}" "${recognise}/wav.scp" \
+    made "${out}" "${exp}/.inputs" "${exp}/${inference_model}" "${test}/wav.scp" \
         "${decode_config}" "${decode_args}" && return
-    [ "${ngpu}" -gt 0 ] || n=$(jobs_for "${recognise}/wav.scp")
-    split "${n}" "${out}" "${recognise}/wav.scp"
-    submit "${labels[${name}]}: decoding" "${n}" "${out}/decode.JOB.log" \
-        "${python}" -m espnet_st -m espnet2.bin.asr_inference --config "${decode_config}" \
-        --ngpu "${ngpu}" --asr_train_config "${exp}/config.yaml" \
-        --asr_model_file "${exp}/${inference_model}" --output_dir "${out}/JOB" \
-        --data_path_and_name_and_type "${out}/JOB/wav.scp,speech,sound" ${decode_args}
-    gather "${n}" "${out}" 1best_recog/text "${out}/text"
-    touch "${out}/.done"
+    recognise "${labels[${name}]}" "${out}" "${test}/wav.scp" speech,sound espnet2.bin.asr_inference \
+        --config "${decode_config}" --asr_train_config "${exp}/config.yaml" \
+        --asr_model_file "${exp}/${inference_model}" ${decode_args}
 }
 
 # ---- stages ----------------------------------------------------------------------
@@ -182,7 +163,7 @@ stage_3() {
 
 stage_4() {
     local name
-    need 1 "${recognise}/.done"
+    need 1 "${test}/.done"
     for name in "${names[@]}"; do decode "${name}"; done
 }
 
@@ -193,7 +174,7 @@ stage_5() {
         need 4 "${expdir}/asr_${name}/decode/${test_set}/.done"
         texts+=("${labels[${name}]}=${expdir}/asr_${name}/decode/${test_set}/text")
     done
-    "${python}" -m espnet_st.bin.score_wer --reference "${recognise}/text" \
+    "${python}" -m espnet_st.bin.score_wer --reference "${test}/text" \
         --title "Recognition of ${test_set}" --output "${expdir}/RESULTS.md" "${texts[@]}"
     cat "${expdir}/RESULTS.md"
 }

@@ -73,36 +73,20 @@ check_names "${speechtok_dir}" "${codesdir}" "${datadir}" "${expdir}" "${train_s
     "${test_set}" "${decode_config}" "${inference_model}" "${codec//:/}"
 [ -n "${codec}" ] && [ -n "${codesdir}" ] || die "--codec and --codesdir are needed: expected the" \
     "codec of ${speechtok_dir}, for example, and what it made of the sets"
-if [ "${ngpu}" -gt 0 ] && [ "${cmd_backend}" = local ]; then
-    "${python}" -c "from espnet_st.bin.options import pick_device; pick_device(${ngpu})" || exit 1
-fi
+check_gpus
 
 read_systems "${systems}" conf/tokens_%.conf conf/train_asr2_%.yaml
 
-token_dir=${datadir}/token_list/${token_type}_${cleaner}
-token_opts="--token_type ${token_type} --cleaner ${cleaner}"
-if [ "${token_type}" = bpe ]; then
-    token_dir=${datadir}/token_list/bpe${nbpe}_${cleaner}
-    token_opts+=" --bpemodel ${token_dir}/bpe.model"
-fi
+choose_tokens "${datadir}/token_list"
 export OMP_NUM_THREADS=${num_threads}
 [ -t 2 ] || export TQDM_MININTERVAL=15 # a log is not for a bar that moves
-
-# codec_state: what tokens depend on, see made
-codec_state() {
-    if [ -d "${codec}" ]; then
-        model_state "${codec}" ""
-    else
-        printf '%s' "${codec}"
-    fi
-}
 
 # write_tokens NAME SET OPTIONS...: a set's source text, and how long its utterances are
 write_tokens() {
     local name=$1 set=$2 out=${datadir}/tokens_$1/$2 of=
     shift 2
     [ "${set}" = "${train_set}" ] || of=${datadir}/tokens_${name}/${train_set}/tokens.txt
-    made "${out}" "${datadir}/${set}/codes.scp" "${datadir}/${set}/text" "$(codec_state)" \
+    made "${out}" "${datadir}/${set}/codes.scp" "${datadir}/${set}/text" "$(source_state "${codec}")" \
         "${of}" "$*" && return
     submit "${labels[${name}]}: tokens of ${set}" 1 "${out}/tokenize.log" \
         "${python}" -m espnet_st.bin.tokenize --format asr2 --codec "${codec}" \
@@ -139,21 +123,15 @@ train_asr() {
 
 # decode NAME: the test set's words
 decode() {
-    local name=$1 exp=${expdir}/asr2_$1 src=${datadir}/tokens_$1/${test_set} out n=1
+    local name=$1 exp=${expdir}/asr2_$1 src=${datadir}/tokens_$1/${test_set} out
     out=${exp}/decode/${test_set}
     need 2 "${src}/.done"
     need 3 "${exp}/.done" "${exp}/${inference_model}"
     made "${out}" "${exp}/.inputs" "${exp}/${inference_model}" "${src}/src_text" \
         "${decode_config}" "${decode_args}" && return
-    [ "${ngpu}" -gt 0 ] || n=$(jobs_for "${src}/src_text")
-    split "${n}" "${out}" "${src}/src_text"
-    submit "${labels[${name}]}: decoding" "${n}" "${out}/decode.JOB.log" \
-        "${python}" -m espnet_st -m espnet2.bin.mt_inference --config "${decode_config}" \
-        --ngpu "${ngpu}" --mt_train_config "${exp}/config.yaml" \
-        --mt_model_file "${exp}/${inference_model}" --output_dir "${out}/JOB" \
-        --data_path_and_name_and_type "${out}/JOB/src_text,src_text,text" ${decode_args}
-    gather "${n}" "${out}" 1best_recog/text "${out}/text"
-    touch "${out}/.done"
+    recognise "${labels[${name}]}" "${out}" "${src}/src_text" src_text,text espnet2.bin.mt_inference \
+        --config "${decode_config}" --mt_train_config "${exp}/config.yaml" \
+        --mt_model_file "${exp}/${inference_model}" ${decode_args}
 }
 
 # ---- stages ----------------------------------------------------------------------

@@ -113,9 +113,7 @@ fi
 check_names "${datadir}" "${dumpdir}" "${expdir}" "${train_set}" "${valid_set}" "${test_set}" \
     "${teacher//:/}" "${teacher_config}" "${systems}" "${decode_config}" "${bench_config}" \
     "${license}" "${language//,/}" "${training_data}" "${hub_owner}" "${hub_revision}"
-if [ "${ngpu}" -gt 0 ] && [ "${cmd_backend}" = local ]; then
-    "${python}" -c "from espnet_st.bin.options import pick_device; pick_device(${ngpu})" || exit 1
-fi
+check_gpus
 arrays=$("${python}" scripts/systems.py list --expdir "${expdir}" --dumpdir "${dumpdir}" --fs "${fs}" \
     --codec_only "${codec_only}" "${systems}")
 eval "${arrays}"
@@ -128,12 +126,7 @@ if [ "${units}" -gt 0 ]; then
     teach+=(--codec_conf teacher_conf.layer=units --codec_conf "semantic_dimension=${units}"
         --codec_conf "teacher_conf.units_file=${units_dir}/units.npy")
 fi
-token_dir=${dumpdir}/token_list/${token_type}_${g2p}_${cleaner}
-token_opts="--token_type ${token_type} --g2p ${g2p} --cleaner ${cleaner}"
-if [ "${token_type}" = bpe ]; then
-    token_dir=${dumpdir}/token_list/bpe${nbpe}_${cleaner}
-    token_opts+=" --bpemodel ${token_dir}/bpe.model"
-fi
+choose_tokens "${dumpdir}/token_list" "${g2p}"
 token_list=${token_dir}/tokens.txt
 results=${expdir}/results
 export OMP_NUM_THREADS=${num_threads}

@@ -19,6 +19,12 @@ check_names() {
                 "letters, digits and . _ / + = @ % ~ - in names of files and sets, and not JOB"
     done
 }
+# check_gpus: fail unless this machine has the GPUs of --ngpu, if jobs run on it
+check_gpus() {
+    if [ "${ngpu}" -gt 0 ] && [ "${cmd_backend}" = local ]; then
+        "${python}" -c "from espnet_st.bin.options import pick_device; pick_device(${ngpu})" || exit 1
+    fi
+}
 # need STAGE FILE...: fail unless the files are there, and say which stage makes them
 need() {
     local by=$1 file
@@ -40,6 +46,9 @@ model_state() {
         find "$1/" -maxdepth 1 -type f -printf '%f %s %T@\n' | LC_ALL=C sort
     fi
 }
+
+# source_state SOURCE: the same for a model that is a directory; else SOURCE, a zip or a name
+source_state() { if [ -d "$1" ]; then model_state "$1" ""; else printf '%s' "$1"; fi; }
 
 # made DIR INPUT...: whether DIR was finished from these inputs, files or words. What DIR
 # holds from other inputs is removed; what it holds from these is left for a job to resume.
@@ -107,6 +116,19 @@ data_args() {
     done
 }
 
+# choose_tokens PARENT [G2P]: set ${token_dir}, below PARENT, and ESPnet's options ${token_opts}
+# by ${token_type}, ${nbpe} and ${cleaner}
+# shellcheck disable=SC2034 # the scripts use them
+choose_tokens() {
+    local parent=$1 g2p=${2:-}
+    token_dir=${parent}/${token_type}${g2p:+_${g2p}}_${cleaner}
+    token_opts="--token_type ${token_type}${g2p:+ --g2p ${g2p}} --cleaner ${cleaner}"
+    if [ "${token_type}" = bpe ]; then
+        token_dir=${parent}/bpe${nbpe}_${cleaner}
+        token_opts+=" --bpemodel ${token_dir}/bpe.model"
+    fi
+}
+
 # make_token_list TEXT DIR: ESPnet's list of the tokens of a text, DIR/tokens.txt, and with
 # --token_type bpe the sentencepiece model before. Uses ${token_type}, ${nbpe}, ${cleaner} and
 # ${token_opts}.
@@ -168,6 +190,20 @@ fit() {
         "${python}" -m ${module} --use_preprocessor true --resume true \
         $(data_args train "${train}" "${specs[@]}") $(data_args valid "${valid}" "${specs[@]}") \
         "${shapes[@]}" --output_dir "${exp}" "$@"
+}
+
+# recognise NAME OUT FILE KIND ARGS...: write the words of each utterance in FILE, by a stock
+# module with its options, to OUT/text. KIND is what ESPnet calls the data: "speech,sound"
+recognise() {
+    local name=$1 out=$2 file=$3 kind=$4 n=1
+    shift 4
+    [ "${ngpu}" -gt 0 ] || n=$(jobs_for "${file}")
+    split "${n}" "${out}" "${file}"
+    submit "${name}: decoding" "${n}" "${out}/decode.JOB.log" \
+        "${python}" -m espnet_st -m "$@" --ngpu "${ngpu}" --output_dir "${out}/JOB" \
+        --data_path_and_name_and_type "${out}/JOB/$(basename "${file}"),${kind}"
+    gather "${n}" "${out}" 1best_recog/text "${out}/text"
+    touch "${out}/.done"
 }
 
 # keep_keys KEYS IN OUT: the lines of IN whose key stands in KEYS
