@@ -53,7 +53,8 @@ def smoke_command():
         given = [str(ROOT / "egs2/mini/speechtok1/run.sh"), "--smoke", "true"]
         for name in ("data", "dump", "exp"):
             given += [f"--{name}dir", str(work / name)]
-        return [*given, "--systems", "conf/systems_baseline.yaml", *options]
+        systems = str(ROOT / "tests/recipe/systems_smoke.yaml")
+        return [*given, "--systems", systems, *options]
 
     return command
 

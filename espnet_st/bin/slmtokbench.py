@@ -40,6 +40,10 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--train_set", default="train")
     parser.add_argument("--valid_set", default="dev")
     parser.add_argument("--test_set", default="test")
+    parser.add_argument(
+        "--other_sets", nargs="*", default=(), help="resynthesized, shown, not scored"
+    )
+    parser.add_argument("--system_seed", type=int, help="score what has this seed")
     parser.add_argument("--output_dir", type=Path, required=True, help="for results")
     parser.add_argument("--nj", type=int, default=2, help="processes")
     parser.add_argument(
@@ -62,7 +66,11 @@ def read_settings(args: argparse.Namespace) -> BenchmarkConfig:
 def read_recipe(args: argparse.Namespace) -> Recipe:
     """Read the systems, and where the recipe keeps things."""
     systems = read_systems(
-        args.systems, args.exp_dir, args.dump_dir, args.codec_only == "true"
+        args.systems,
+        args.exp_dir,
+        args.dump_dir,
+        args.codec_only == "true",
+        args.system_seed,
     )
     return Recipe(
         systems=tuple(systems),
@@ -71,6 +79,7 @@ def read_recipe(args: argparse.Namespace) -> Recipe:
         train_set=args.train_set,
         valid_set=args.valid_set,
         test_set=args.test_set,
+        other_sets=tuple(args.other_sets),
     )
 
 

@@ -19,6 +19,7 @@ class Recipe:
         dump_dir: Holds `raw/<set>`.
         data_dir: Holds `lm` and the sets as stage 1 wrote them.
         train_set, valid_set, test_set: Names of sets.
+        other_sets: Names of sets that are resynthesized and shown, not scored.
     """
 
     systems: tuple[System, ...]
@@ -27,6 +28,7 @@ class Recipe:
     train_set: str
     valid_set: str
     test_set: str
+    other_sets: tuple[str, ...] = ()
 
     @property
     def raw_dir(self) -> Path:

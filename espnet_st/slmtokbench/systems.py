@@ -9,13 +9,21 @@ Stages 4 to 8 and the benchmark read the same list::
         config: conf/train_speechtokenizer.yaml   # stage 4 trains it; or
         exp: /where/a/trained/codec/lies          # a directory that exists
         teacher: recipe        # of stage 3; none: no distillation; or another's name
+        layer: avg             # of the teacher: a number, avg or units; left out: units
+                               # where the recipe has some, else what config says
+        train_set: train_960   # if not the recipe's
         args: --max_epoch 3    # more options for its training
       codes: dump/codes_other  # where they lie, if not in dump/codes_<key>
       conversion: true         # whether voices are converted with it
       lm:                      # left out: no LM
         label: USLM
         config: conf/train_uslm.yaml   # or exp, as above
+        train_set: train_mls
         args: --max_epoch 3
+      roles: [distilled]       # in the paper's orderings, see `ROLES`
+
+A run may train each system with several seeds: then key and directories of each end in
+`_seed<N>`, but for models that are not trained here.
 
 Nothing here loads a model.
 """
@@ -33,10 +41,20 @@ import yaml
 FROM_RECIPE, NO_TEACHER = "recipe", "none"
 KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 KEYS = {
-    "system": {"key", "label", "codec", "codes", "conversion", "lm"},
-    "codec": {"config", "exp", "teacher", "args"},
-    "lm": {"label", "config", "exp", "args"},
+    "system": {"key", "label", "codec", "codes", "conversion", "lm", "roles"},
+    "codec": {"config", "exp", "teacher", "layer", "train_set", "args"},
+    "lm": {"label", "config", "exp", "train_set", "args"},
 }
+ROLES = {
+    "distilled": "the paper's SpeechTokenizer",
+    "encodec": "the acoustic baseline, EnCodec",
+    "units": "the semantic baseline, HuBERT units with a unit vocoder",
+    "no_distillation": "the distilled codec trained without its teacher",
+    "teacher_avg": "distilled from the mean of the teacher's layers",
+    "teacher_layer": "distilled from one layer of the teacher",
+    "teacher_units": "distilled from units of the teacher",
+}
+"""What a system can stand for in the paper's orderings."""
 
 
 @dataclass(frozen=True)
@@ -47,12 +65,14 @@ class LanguageModel:
         label: Its name in the tables.
         exp: Its experiment directory.
         config: Its training's configuration; None if it was trained elsewhere.
+        train_set: What it is trained on; "" for the recipe's.
         args: More options for its training.
     """
 
     label: str
     exp: Path
     config: Path | None
+    train_set: str
     args: str
 
 
@@ -61,31 +81,45 @@ class System:
     """Describe one system.
 
     Attributes:
-        key: Short name, of directories and cached scores.
+        key: Short name, of directories and cached scores; with a seed, it ends in it.
+        base: The key in the list.
+        seed: Of its trainings; None for those of their configurations.
         label: Its name in the tables.
         codec_exp: Experiment directory of its codec.
         codec_config: The training's configuration; None if it was trained elsewhere.
         codec_args: More options for its training.
         teacher: What it is distilled from: "recipe" (what stage 3 makes or checks),
             "none", or the name of another teacher.
+        teacher_layer: Which layer of it, "avg" or "units"; "" leaves it to the recipe.
+        train_set: What the codec is trained on; "" for the recipe's.
         codes_dir: Holds `<set>/codes.scp`.
         conversion: Whether voices are converted with it.
         lm: The LM on its codes, or None.
+        roles: Of `ROLES`.
     """
 
     key: str
+    base: str
+    seed: int | None
     label: str
     codec_exp: Path
     codec_config: Path | None
     codec_args: str
     teacher: str
+    teacher_layer: str
+    train_set: str
     codes_dir: Path
     conversion: bool
     lm: LanguageModel | None
+    roles: tuple[str, ...]
 
 
 def read_systems(
-    path: str | Path, expdir: Path, dumpdir: Path, codec_only: bool = False
+    path: str | Path,
+    expdir: Path,
+    dumpdir: Path,
+    codec_only: bool = False,
+    seed: int | None = None,
 ) -> list[System]:
     """Read a list of systems.
 
@@ -94,6 +128,7 @@ def read_systems(
         expdir: Where experiments are by default.
         dumpdir: Where codes are by default.
         codec_only: Whether to leave out the LMs.
+        seed: Of all trainings, in place of those of the configurations.
 
     Raises:
         ValueError: The file is missing or not of that form; the message names the
@@ -109,7 +144,9 @@ def read_systems(
     if not isinstance(blocks, list) or not blocks:
         raise ValueError(f"{path}: expected a list of systems, '- key: ...'.")
     try:
-        systems = [_system(block, expdir, dumpdir, codec_only) for block in blocks]
+        systems = [
+            _system(block, expdir, dumpdir, codec_only, seed) for block in blocks
+        ]
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
     for name in ("key", "label"):
@@ -117,10 +154,16 @@ def read_systems(
         twice = sorted({value for value in values if values.count(value) > 1})
         if twice:
             raise ValueError(f"{path}: the {name} {twice[0]!r} comes twice.")
+    roles = [role for system in systems for role in system.roles]
+    twice = sorted({role for role in roles if roles.count(role) > 1})
+    if twice:
+        raise ValueError(f"{path}: the role {twice[0]!r} is of two systems.")
     return systems
 
 
-def _system(block: Any, expdir: Path, dumpdir: Path, codec_only: bool) -> System:
+def _system(
+    block: Any, expdir: Path, dumpdir: Path, codec_only: bool, seed: int | None
+) -> System:
     """Read one system's block."""
     key = block.get("key") if isinstance(block, Mapping) else None
     if not isinstance(key, str) or not KEY.fullmatch(key):
@@ -133,20 +176,45 @@ def _system(block: Any, expdir: Path, dumpdir: Path, codec_only: bool) -> System
     conversion = block.get("conversion", True)
     if not isinstance(conversion, bool):
         raise ValueError(f"{key}: conversion: {conversion!r}, expected true or false.")
+    base, trained = key, "config" in codec
+    key = key if seed is None else f"{key}_seed{seed}"
+    codes = f"codes_{key if trained else base}"
     return System(
         key=key,
+        base=base,
+        seed=seed,
         label=str(block["label"]),
         codec_exp=Path(codec.get("exp") or expdir / f"codec_{key}"),
         codec_config=_path(codec.get("config")),
-        codec_args=str(codec.get("args") or ""),
+        codec_args=_arguments(codec, seed),
         teacher=str(codec.get("teacher") or FROM_RECIPE),
-        codes_dir=Path(block.get("codes") or dumpdir / f"codes_{key}"),
+        teacher_layer=str(codec.get("layer", "")),
+        train_set=str(codec.get("train_set") or ""),
+        codes_dir=Path(block.get("codes") or dumpdir / codes),
         conversion=conversion,
-        lm=None if codec_only else _language_model(key, block.get("lm"), expdir),
+        lm=None if codec_only else _language_model(key, block.get("lm"), expdir, seed),
+        roles=_roles(key, block.get("roles", [])),
     )
 
 
-def _language_model(key: str, block: Any, expdir: Path) -> LanguageModel | None:
+def _arguments(block: Mapping[str, Any], seed: int | None) -> str:
+    """Return the options of a training, its seed among them."""
+    args = [str(block.get("args") or "")] + [f"--seed {seed}"] * (seed is not None)
+    return " ".join(filter(None, args))
+
+
+def _roles(key: str, roles: Any) -> tuple[str, ...]:
+    """Read the roles of a system."""
+    if not isinstance(roles, list) or not set(roles) <= set(ROLES):
+        raise ValueError(
+            f"{key}: roles: {roles!r}, expected a list of {sorted(ROLES)}."
+        )
+    return tuple(roles)
+
+
+def _language_model(
+    key: str, block: Any, expdir: Path, seed: int | None
+) -> LanguageModel | None:
     """Read the block of an LM; None if there is none."""
     if block is None:
         return None
@@ -155,7 +223,8 @@ def _language_model(key: str, block: Any, expdir: Path) -> LanguageModel | None:
         label=str(block["label"]),
         exp=Path(block.get("exp") or expdir / f"uslm_{key}"),
         config=_path(block.get("config")),
-        args=str(block.get("args") or ""),
+        train_set=str(block.get("train_set") or ""),
+        args=_arguments(block, seed),
     )
 
 

@@ -72,6 +72,14 @@ def test_directories_follow_the_key_and_can_be_others(read):
         ([ONE | {"conversion": "no!"}], "x: conversion: 'no!', expected true"),
         ([ONE, ONE | {"label": "Y"}], "the key 'x' comes twice"),
         ([ONE, ONE | {"key": "y"}], "the label 'X' comes twice"),
+        ([ONE | {"roles": ["best"]}], "x: roles: \\['best'\\], expected a list of"),
+        (
+            [
+                ONE | {"roles": ["encodec"]},
+                ONE | {"key": "y", "label": "Y", "roles": ["encodec"]},
+            ],
+            "the role 'encodec' is of two systems",
+        ),
         ([], "expected a list of systems"),
     ],
 )
@@ -83,6 +91,32 @@ def test_refusals_name_the_system_and_the_key(read, blocks, message):
 def test_a_missing_list_is_named(tmp_path):
     with pytest.raises(ValueError, match=r"No list of systems .*none\.yaml"):
         read_systems(tmp_path / "none.yaml", Path("exp"), Path("dump"))
+
+
+def test_a_seed_is_in_the_names_of_what_is_trained_here(read):
+    lm = {"label": "USLM", "config": "conf/lm.yaml", "args": "--max_epoch 2"}
+    given = {"key": "g", "label": "G", "codec": {"exp": "exp/given"}, "lm": lm}
+    trained, found = read(ONE | {"lm": lm, "roles": ["distilled"]}, given, seed=2)
+    assert (trained.key, trained.base, trained.seed) == ("x_seed2", "x", 2)
+    assert trained.codec_exp == Path("exp/codec_x_seed2")
+    assert trained.codes_dir == Path("dump/codes_x_seed2")
+    assert trained.lm.exp == Path("exp/uslm_x_seed2")
+    assert trained.codec_args == "--seed 2"
+    assert trained.lm.args == "--max_epoch 2 --seed 2"
+    assert trained.roles == ("distilled",)
+    assert found.codec_exp == Path("exp/given")
+    assert found.codes_dir == Path("dump/codes_g")
+    assert found.lm.exp == Path("exp/uslm_g_seed2")
+    assert read(ONE)[0].seed is None and read(ONE)[0].base == "x"
+
+
+def test_sets_and_layers_of_one_system(read):
+    codec = ONE["codec"] | {"train_set": "train_960", "layer": 9, "teacher": "hubert"}
+    lm = {"label": "LM", "config": "conf/lm.yaml", "train_set": "train_mls"}
+    (system,) = read(ONE | {"codec": codec, "lm": lm})
+    assert (system.train_set, system.lm.train_set) == ("train_960", "train_mls")
+    assert (system.teacher, system.teacher_layer) == ("hubert", "9")
+    assert read(ONE)[0].train_set == read(ONE)[0].teacher_layer == ""
 
 
 @pytest.mark.parametrize(

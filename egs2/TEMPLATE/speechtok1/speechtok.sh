@@ -37,6 +37,7 @@ num_threads=2  # threads of a job that runs alone
 
 # What is made and compared
 systems=conf/systems.yaml # list of systems
+seeds=                    # train each system with these, e.g. "1 2 3"; empty: with its configuration's
 
 # Directories and sets
 datadir=data    # what stage 1 makes
@@ -45,6 +46,7 @@ expdir=exp      # models and results
 train_set=train # training set
 valid_set=dev   # validation set
 test_set="test" # test set
+other_sets=     # sets that are resynthesized and shown, not scored: unseen languages
 
 # Formatting
 fs=16000         # sample rate in Hz
@@ -112,20 +114,16 @@ fi
 
 check_names "${datadir}" "${dumpdir}" "${expdir}" "${train_set}" "${valid_set}" "${test_set}" \
     "${teacher//:/}" "${teacher_config}" "${systems}" "${decode_config}" "${bench_config}" \
-    "${license}" "${language//,/}" "${training_data}" "${hub_owner}" "${hub_revision}"
+    ${other_sets} ${seeds} "${license}" "${language//,/}" "${training_data}" "${hub_owner}" "${hub_revision}"
 check_gpus
 arrays=$("${python}" scripts/systems.py list --expdir "${expdir}" --dumpdir "${dumpdir}" --fs "${fs}" \
-    --codec_only "${codec_only}" "${systems}")
+    --codec_only "${codec_only}" ${seeds:+--seeds ${seeds}} -- "${systems}")
 eval "${arrays}"
-check_names "${codec_exp[@]}" "${codec_config[@]}" "${codes_dir[@]}" "${lm_exp[@]}" "${lm_config[@]}"
+check_names "${codec_exp[@]}" "${codec_config[@]}" "${codes_dir[@]}" "${lm_exp[@]}" "${lm_config[@]}" \
+    "${codec_train_set[@]}" "${lm_train_set[@]}"
 
 teacher_dir=${teacher:-${expdir}/teacher}
 units_dir=${expdir}/units
-teach=(--codec_conf "teacher_conf.name=${teacher_dir}")
-if [ "${units}" -gt 0 ]; then
-    teach+=(--codec_conf teacher_conf.layer=units --codec_conf "semantic_dimension=${units}"
-        --codec_conf "teacher_conf.units_file=${units_dir}/units.npy")
-fi
 choose_tokens "${dumpdir}/token_list" "${g2p}"
 token_list=${token_dir}/tokens.txt
 results=${expdir}/results
@@ -138,6 +136,12 @@ each_system() {
     for key in "${keys[@]}"; do "$1" "${key}"; done
 }
 
+# sets_of KEY: the sets that a system's codec makes codes of
+sets_of() {
+    printf '%s\n' "${train_set}" "${lm_train_set[$1]:-${train_set}}" "${valid_set}" "${test_set}" \
+        ${other_sets} | awk '!seen[$0]++'
+}
+
 # ---- stages ----------------------------------------------------------------------
 
 stage_1() {
@@ -145,8 +149,9 @@ stage_1() {
 }
 
 stage_2() {
-    local set
-    for set in "${train_set}" "${valid_set}" "${test_set}"; do
+    local set sets
+    sets=$(each_system sets_of && printf '%s\n' "${codec_train_set[@]}")
+    for set in $(printf '%s\n' "${sets}" | awk 'NF && !seen[$0]++'); do
         need 1 "${datadir}/${set}/wav.scp"
         local in=${datadir}/${set} out=${dumpdir}/raw/${set}
         made "${out}" "${in}/wav.scp" "${in}/text" "${in}/utt2spk" "${in}/phones" \
@@ -184,12 +189,7 @@ stage_3() {
     fi
 }
 
-stage_4() {
-    local train=${dumpdir}/raw/${train_set} valid=${dumpdir}/raw/${valid_set}
-    need 2 "${train}/wav.scp" "${valid}/wav.scp"
-    codec_stats
-    each_system train_codec
-}
+stage_4() { each_system train_codec; }
 
 stage_5() { each_system tokenize; }
 
@@ -205,15 +205,33 @@ stage_7() {
 }
 
 stage_8() {
+    local seed of_each=()
     need 7 "${codec_exp[${keys[0]}]}/decode_rvq1/${test_set}/.done"
-    submit scores 1 "${results}/slmtokbench.log" \
+    for seed in ${seeds}; do
+        score "${results}_seed${seed}" --system_seed "${seed}"
+        of_each+=("${results}_seed${seed}")
+    done
+    if [ ${#of_each[@]} -gt 0 ]; then
+        submit "scores over seeds" 1 "${results}/over_seeds.log" \
+            "${python}" -m espnet_st.bin.orderings --systems "${systems}" \
+            --results "${of_each[@]}" --output_dir "${results}"
+    else
+        score "${results}"
+    fi
+    cat "${results}/RESULTS.md"
+    log "the report is ${results}/report.html"
+}
+
+# score DIR ARGS...: write the results of the systems, of one seed, to DIR
+score() {
+    local out=$1
+    shift
+    submit scores 1 "${out}/slmtokbench.log" \
         "${python}" -m espnet_st.bin.slmtokbench --config "${bench_config}" \
         --systems "${systems}" --codec_only "${codec_only}" --exp_dir "${expdir}" \
         --dump_dir "${dumpdir}" --data_dir "${datadir}" --test_set "${test_set}" \
-        --train_set "${train_set}" --valid_set "${valid_set}" --output_dir "${results}" \
-        --nj "${nj}" --ngpu "${ngpu}" ${bench_args}
-    cat "${results}/RESULTS.md"
-    log "the report is ${results}/report.html"
+        --train_set "${train_set}" --valid_set "${valid_set}" --output_dir "${out}" \
+        ${other_sets:+--other_sets ${other_sets}} --nj "${nj}" --ngpu "${ngpu}" "$@" ${bench_args}
 }
 
 stage_9() { each_system pack_system; }

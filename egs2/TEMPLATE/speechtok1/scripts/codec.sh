@@ -16,42 +16,62 @@ codec_state() { model_state "${codec_exp[$1]}" "${codec_config[$1]}"; }
 # spans PURPOSE CODES: the layers to decode from, as in "1 1-8", by a set's codes
 spans() { "${python}" scripts/systems.py spans "$1" "$2"; }
 
-# codec_stats: lengths of the audio. They depend on no codec: those found with the first
-# configuration serve all.
+# codec_stats DIR ARGS...: lengths of the audio of ${train} and ${valid}. They depend on no
+# codec: those found with the first configuration serve all that learn from the same set.
 codec_stats() {
-    local key
-    for key in "${keys[@]}"; do
-        [ -n "${codec_config[${key}]}" ] || continue
-        collect_stats codec "${expdir}/codec_stats" espnet_st.bin.codec_train "${train}" \
-            "${valid}" wav.scp wav.scp,audio,sound --config "${codec_config[${key}]}" ${codec_args}
+    local stats=$1
+    shift
+    case " ${counted:-} " in *" ${stats} "*) return ;; esac
+    collect_stats codec "${stats}" espnet_st.bin.codec_train "${train}" "${valid}" \
+        wav.scp wav.scp,audio,sound "$@" ${codec_args}
+    counted+=" ${stats}"
+}
+
+# distill KEY: set ${distill_opts} to what the codec of a system learns its first layer from
+distill() {
+    local key=$1 layer=${distilled_layer[$1]} source=${teacher_dir}
+    distill_opts=()
+    case ${distilled_from[${key}]} in
+    recipe) [ "${units}" -eq 0 ] || layer=${layer:-units} ;;
+    none)
+        distill_opts=(--codec_conf lambda_distill=0)
         return
-    done
+        ;;
+    *) source=${distilled_from[${key}]} ;;
+    esac
+    distill_opts=(--codec_conf "teacher_conf.name=${source}")
+    [ -z "${layer}" ] || distill_opts+=(--codec_conf "teacher_conf.layer=${layer}")
+    if [ "${layer}" = units ]; then
+        [ "${units}" -gt 0 ] || die "${key} is distilled from units: --units says how many"
+        need 3 "${units_dir}/.done"
+        distill_opts+=(--codec_conf "semantic_dimension=${units}"
+            --codec_conf "teacher_conf.units_file=${units_dir}/units.npy")
+    fi
+    [ "${source}" != "${teacher_dir}" ] || [ -n "${teacher}" ] || need 3 "${teacher_dir}/.done"
 }
 
 # train_codec KEY: unless it was trained elsewhere
 train_codec() {
-    local key=$1 config=${codec_config[$1]}
-    local -a distill_opts=("${teach[@]}")
+    local key=$1 config=${codec_config[$1]} set=${codec_train_set[$1]}
+    local train=${dumpdir}/raw/${set:-${train_set}} valid=${dumpdir}/raw/${valid_set}
+    local stats=${expdir}/codec_stats${set:+_${set}}
+    local -a distill_opts
     if [ -z "${config}" ]; then
         need_given "${key}" "${codec_exp[${key}]}"
         return
     fi
-    [ -n "${teacher}" ] || need 3 "${teacher_dir}/.done"
-    [ "${units}" -eq 0 ] || need 3 "${units_dir}/.done"
-    case ${distilled_from[${key}]} in
-    recipe) ;;
-    none) distill_opts+=(--codec_conf lambda_distill=0) ;;
-    *) distill_opts=(--codec_conf "teacher_conf.name=${distilled_from[${key}]}") ;;
-    esac
+    need 2 "${train}/wav.scp" "${valid}/wav.scp"
+    distill "${key}"
+    codec_stats "${stats}" --config "${config}"
     fit "codec ${key}" "${codec_exp[${key}]}" espnet_st.bin.codec_train "${train}" "${valid}" \
-        "${expdir}/codec_stats" audio_shape wav.scp,audio,sound \
+        "${stats}" audio_shape wav.scp,audio,sound \
         --config "${config}" "${distill_opts[@]}" ${codec_options[${key}]} ${codec_args}
 }
 
 tokenize() {
     local key=$1 exp=${codec_exp[$1]} set raw out n file
     need_codec "${key}"
-    for set in "${train_set}" "${valid_set}" "${test_set}"; do
+    for set in $(sets_of "${key}"); do
         raw=${dumpdir}/raw/${set} out=${codes_dir[${key}]}/${set} n=1
         need 2 "${raw}/wav.scp"
         [ "${ngpu}" -gt 0 ] || n=$(jobs_for "${raw}/wav.scp")
@@ -75,16 +95,21 @@ tokenize() {
 
 # resynthesize KEY: waveforms from the first layer, and from all
 resynthesize() {
-    local key=$1 exp=${codec_exp[$1]} codes=${codes_dir[$1]}/${test_set} all layers out
-    need_codec "${key}"
+    local set
+    need_codec "$1"
+    for set in "${test_set}" ${other_sets}; do resynthesize_set "$1" "${set}"; done
+}
+
+resynthesize_set() {
+    local key=$1 set=$2 exp=${codec_exp[$1]} codes=${codes_dir[$1]}/$2 all layers out
     need 5 "${codes}/.done"
     all=$(spans resynthesis "${codes}")
     for layers in ${all}; do
-        out=${exp}/decode_rvq${layers/-/_}/${test_set}
+        out=${exp}/decode_rvq${layers/-/_}/${set}
         made "${out}" "$(codec_state "${key}")" "${codes}/codes.scp" && continue
-        submit "${key}: decode RVQ-${layers/-/:}" 1 "${out}/decode.log" \
+        submit "${key}: decode RVQ-${layers/-/:} of ${set}" 1 "${out}/decode.log" \
             "${python}" -m espnet_st.bin.codec_inference --codec "${exp}" --layers "${layers}" \
-            --codes_scp "${codes}/codes.scp" --wav_scp "${dumpdir}/raw/${test_set}/wav.scp" \
+            --codes_scp "${codes}/codes.scp" --wav_scp "${dumpdir}/raw/${set}/wav.scp" \
             --output_dir "${out}" --ngpu "${ngpu}"
         touch "${out}/.done"
     done

@@ -52,11 +52,14 @@ def fields(system: System) -> dict[str, object]:
         "codec_config": system.codec_config or "",
         "codec_options": system.codec_args,
         "distilled_from": system.teacher,
+        "distilled_layer": system.teacher_layer,
+        "codec_train_set": system.train_set,
         "codes_dir": system.codes_dir,
         "conversion": str(system.conversion).lower(),
         "lm_label": lm.label if lm else "",
         "lm_exp": lm.exp if lm else "",
         "lm_config": lm.config or "" if lm else "",
+        "lm_train_set": lm.train_set if lm else "",
         "lm_options": lm.args if lm else "",
     }
 
@@ -67,9 +70,14 @@ def list_systems(args: argparse.Namespace) -> None:
     Raises:
         ValueError: The list or a configuration is at fault.
     """
-    systems = read_systems(
-        args.systems, args.expdir, args.dumpdir, args.codec_only == "true"
-    )
+    codec_only = args.codec_only == "true"
+    systems = [
+        system
+        for seed in args.seeds or [None]
+        for system in read_systems(
+            args.systems, args.expdir, args.dumpdir, codec_only, seed
+        )
+    ]
     for system in systems:
         check_configs(system, args.fs)
     known = {system.key: fields(system) for system in systems}
@@ -101,6 +109,7 @@ def main(cmd: list[str] | None = None) -> int:
     one.add_argument("--expdir", type=Path, default="exp")
     one.add_argument("--dumpdir", type=Path, default="dump")
     one.add_argument("--codec_only", choices=("true", "false"), default="false")
+    one.add_argument("--seeds", type=int, nargs="*", help="of trainings; each once")
     one.add_argument("--fs", type=int, default=SAMPLE_RATE, help="Hz of the recipe")
     one.add_argument("systems", type=Path, help="e.g. conf/systems.yaml")
     one.set_defaults(run=list_systems)

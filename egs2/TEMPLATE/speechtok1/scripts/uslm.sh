@@ -24,7 +24,7 @@ fit_lm() {
 train_lm() {
     local key=$1 exp=${lm_exp[$1]} config=${lm_config[$1]} codes=${codes_dir[$1]} part n_q
     local name="${lm_label[$1]} ${key}" stats=${expdir}/uslm_stats_${key}
-    local train=${codes}/${train_set} valid=${codes}/${valid_set}
+    local train=${codes}/${lm_train_set[$1]:-${train_set}} valid=${codes}/${valid_set}
     local data="text,text,text codes.scp,speech,kaldi_ark"
     [ -n "${exp}" ] || return 0
     if [ -z "${config}" ]; then

@@ -11,5 +11,6 @@ python=python3  # the interpreter
 # shellcheck source=egs2/TEMPLATE/speechtok1/utils/parse_options.sh
 . utils/parse_options.sh
 
-exec "${python}" local/make_corpus.py --output_dir "${output_dir}" \
+"${python}" local/make_corpus.py --output_dir "${output_dir}" \
     --seed "${seed}" --nj "${nj}" --smoke "${smoke}"
+exec "${python}" local/languages.py --output_dir "${output_dir}" --smoke "${smoke}"
