@@ -17,6 +17,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser = codec_parser("Speak each utterance in the voice of its reference.")
     parser.add_argument("--codes_scp", required=True, help="codes of all utterances")
     parser.add_argument("--utt2ref", required=True, help="source and reference ids")
+    parser.add_argument("--utt2src", help="where the ids of --utt2ref name pairs")
     parser.add_argument(
         "--method",
         choices=("swap", "nar"),
@@ -50,6 +51,7 @@ def main(cmd: Sequence[str] | None = None) -> None:
         convert,
         args.batch_size,
         {"codec": model_digest(codec.generator)} | way,
+        args.utt2src,
     )
 
 

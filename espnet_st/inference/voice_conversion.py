@@ -100,17 +100,20 @@ def convert_set(
     convert: Conversion,
     batch_size: int,
     settings: Mapping[str, Any] | None = None,
+    utt2src: str | Path | None = None,
 ) -> None:
-    """Convert all sources of `utt2ref` into `output_dir/wav`, and index them.
+    """Convert all pairs of `utt2ref` into `output_dir/wav`, and index them.
 
     Args:
         codec: Decodes the converted codes.
         codes_scp: Index of the codes of sources and references.
-        utt2ref: Table of source and reference keys.
+        utt2ref: Table of pairs and the keys of their references.
         output_dir: Where files and `wav.scp` go; files that are there are kept.
         convert: Makes codes of source and reference.
         batch_size: Utterances converted, decoded and written at once.
         settings: What all files depend on: the models and the way of converting.
+        utt2src: Table of pairs and the keys of their sources; without it, a pair is
+            named by its source.
 
     Raises:
         ValueError: If nothing could be converted, another job works in `output_dir`, or
@@ -118,9 +121,15 @@ def convert_set(
     """
     reader = CodesReader(codes_scp)
     references = read_table(utt2ref)
+    sources = dict.fromkeys(references, "") if utt2src is None else read_table(utt2src)
+    if unnamed := sorted(set(references) - set(sources)):
+        raise ValueError(f"{utt2src} names no source of {unnamed[0]}, {utt2ref} has it")
+
+    def names(key: str) -> tuple[str, str]:
+        return sources[key] or key, references[key]
 
     def read(key: str) -> tuple[Tensor, Tensor]:
-        pair = key, references[key]
+        pair = names(key)
         absent = [one for one in pair if one not in reader]
         if absent:
             raise ValueError(f"no codes of {' and '.join(absent)} in {codes_scp}")
@@ -136,7 +145,7 @@ def convert_set(
     decode_set(
         codec,
         references,
-        codes_by_key(lambda key: convert(key, references[key], *read(key))),
+        codes_by_key(lambda key: convert(*names(key), *read(key))),
         lambda key: read(key)[0].shape[1],
         output_dir,
         batch_size,

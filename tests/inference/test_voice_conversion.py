@@ -179,3 +179,26 @@ def test_another_way_or_reference_in_the_same_directory_is_refused(
     (tmp_path / "utt2ref").write_text("a c\nb a\n")
     with pytest.raises(ValueError, match="1 results of other input, a for one"):
         run("--layers", "2-4")
+
+
+def test_pairs_may_have_names_of_their_own(tmp_path):
+    """One source with several references is several pairs."""
+    made = {}
+
+    def convert(source, reference, source_codes, reference_codes):
+        made[source, reference] = source_codes.shape, reference_codes.shape
+        return source_codes
+
+    with CodesWriter(tmp_path / "codes") as writer:
+        for key, length in (("s", 8), ("a", 5), ("b", 6)):
+            writer[key] = torch.zeros(4, length, dtype=torch.long)
+    (tmp_path / "utt2ref").write_text("s-to-a a\ns-to-b b\n")
+    (tmp_path / "utt2src").write_text("s-to-a s\ns-to-b s\n")
+    paths = tmp_path / "codes/codes.scp", tmp_path / "utt2ref", tmp_path / "out"
+    convert_set(StandIn(), *paths, convert, 2, utt2src=tmp_path / "utt2src")
+    assert made == {("s", "a"): ((4, 8), (4, 5)), ("s", "b"): ((4, 8), (4, 6))}
+    index = (tmp_path / "out/wav.scp").read_text().split()
+    assert index[::2] == ["s-to-a", "s-to-b"]
+    (tmp_path / "utt2src").write_text("s-to-a s\n")
+    with pytest.raises(ValueError, match="names no source of s-to-b"):
+        convert_set(StandIn(), *paths, convert, 2, utt2src=tmp_path / "utt2src")

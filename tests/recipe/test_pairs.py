@@ -1,7 +1,7 @@
 import shutil
 
 import pytest
-from make_pairs import pick, prompts, references
+from make_pairs import pick, prompts, references, references_of_one
 
 from espnet_st.data.kaldi import read_table
 
@@ -76,6 +76,30 @@ def test_the_rate_says_how_long_a_prompt_is(data_dir, tmp_path, script):
         assert script("scripts/make_pairs.py", *options, out)[0] == 0
     prompts = [(tmp_path / f"{rate}/zeroshot/utt2prompt") for rate in (16000, 24000)]
     assert prompts[0].read_text() == prompts[1].read_text()
+
+
+@pytest.mark.parametrize("source", ["x2", "x"])
+def test_one_source_has_a_reference_of_each_other_speaker(source):
+    text = {f"{s}{n}": f"TEXT {n}" for s in "wxyz" for n in range(4)}
+    utt2spk = {key: key[0] for key in text}
+    chosen = references_of_one(source, text, utt2spk)
+    assert list(chosen) == ["x2-to-w", "x2-to-y", "x2-to-z"]
+    for pair, (of, reference) in chosen.items():
+        assert of == "x2" and utt2spk[reference] == pair[-1]
+        assert text[reference] != "TEXT 2"
+    with pytest.raises(ValueError, match="no utterance or speaker 'v'"):
+        references_of_one("v", text, utt2spk)
+
+
+def test_pairs_of_one_source_have_names_of_their_own(test_set, script):
+    options = ["--conversion_source", "a", test_set]
+    assert script("scripts/make_pairs.py", *options)[0] == 0
+    folder = test_set / "conversion"
+    assert read_table(folder / "utt2src") == {"a-2-to-b": "a-2"}
+    assert read_table(folder / "utt2ref")["a-2-to-b"][0] == "b"
+    assert (
+        read_table(folder / "text")["a-2-to-b"] == read_table(test_set / "text")["a-2"]
+    )
 
 
 def test_one_voice_alone_is_refused(data_dir, tmp_path, script):

@@ -75,6 +75,7 @@ ar_args=                            # more options for the AR model trained apar
 nar_args=                           # more options for the NAR model trained apart
 decode_config=conf/decode_uslm.yaml # sampling; stage 6 makes it the defaults of the model
 max_decode_utts=0                   # utterances to synthesize and to convert; 0: all
+conversion_source=                  # speaker or utterance that all voices are converted from; empty: all in turn
 
 # Scoring
 bench_config=conf/slmtokbench.yaml # what is scored, and how
@@ -114,7 +115,7 @@ fi
 
 check_names "${datadir}" "${dumpdir}" "${expdir}" "${train_set}" "${valid_set}" "${test_set}" \
     "${teacher//:/}" "${teacher_config}" "${systems}" "${decode_config}" "${bench_config}" \
-    ${other_sets} ${seeds} "${license}" "${language//,/}" "${training_data}" "${hub_owner}" "${hub_revision}"
+    ${other_sets} ${seeds} "${conversion_source}" "${license}" "${language//,/}" "${training_data}" "${hub_owner}" "${hub_revision}"
 check_gpus
 arrays=$("${python}" scripts/systems.py list --expdir "${expdir}" --dumpdir "${dumpdir}" --fs "${fs}" \
     --codec_only "${codec_only}" ${seeds:+--seeds ${seeds}} -- "${systems}")
@@ -198,7 +199,8 @@ stage_6() { each_system train_lm; }
 stage_7() {
     local raw=${dumpdir}/raw/${test_set}
     need 2 "${raw}/wav.scp"
-    "${python}" scripts/make_pairs.py --max_utts "${max_decode_utts}" --sample_rate "${fs}" "${raw}"
+    "${python}" scripts/make_pairs.py --max_utts "${max_decode_utts}" --sample_rate "${fs}" \
+        ${conversion_source:+--conversion_source "${conversion_source}"} "${raw}"
     each_system resynthesize
     each_system convert
     each_system synthesize

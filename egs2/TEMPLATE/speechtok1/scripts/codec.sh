@@ -137,11 +137,11 @@ convert_by() {
     local key=$1 what=$2 out=$3/${test_set} pairs=${dumpdir}/raw/${test_set}/conversion state=
     shift 3
     [ "$1" != --method ] || state=$(lm_state "${key}")
-    made "${out}" "$(codec_state "${key}")" "${state}" "${codes}/codes.scp" "${pairs}/utt2ref" &&
-        return
+    made "${out}" "$(codec_state "${key}")" "${state}" "${codes}/codes.scp" "${pairs}/utt2ref" \
+        "${pairs}/utt2src" && return
     submit "${key}: conversion with ${what}" 1 "${out}/decode.log" \
         "${python}" -m espnet_st.bin.voice_conversion --codec "${codec_exp[${key}]}" \
-        --codes_scp "${codes}/codes.scp" --utt2ref "${pairs}/utt2ref" "$@" \
+        --codes_scp "${codes}/codes.scp" --utt2ref "${pairs}/utt2ref" --utt2src "${pairs}/utt2src" "$@" \
         --output_dir "${out}" --ngpu "${ngpu}"
     touch "${out}/.done"
 }
