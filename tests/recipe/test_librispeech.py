@@ -91,3 +91,62 @@ def test_missing_parts_are_fetched(corpus, tmp_path):
         (tmp_path / "a.tar.gz").unlink(missing_ok=True)
     assert len(read_data_dir(tmp_path / "data/train")["wav.scp"]) == 8
     assert not (work / "downloads/a.tar.gz").exists()
+
+
+def write_languages(root):
+    """Lay out three utterances of MLS German and of AISHELL-3."""
+    german, mandarin = root / "mls_german", root / "data_aishell3"
+    lines = {"de": [], "zh": []}
+    for number in range(3):
+        key = f"10_20_00000{number}"
+        path = german / "test/audio/10/20" / f"{key}.flac"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(path, np.zeros(160), 16000)
+        lines["de"].append(f"{key}\tworte von {number}")
+        name = f"SSB0005000{number}.wav"
+        path = mandarin / "test/wav/SSB0005" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(path, np.zeros(160), 44100)
+        lines["zh"].append(f"{name}\t广 guang3 州 zhou1")
+    (german / "test/transcripts.txt").write_text("\n".join(lines["de"]))
+    (mandarin / "test/content.txt").write_text("\n".join(lines["zh"]), "utf-8")
+    return {"MLS_GERMAN": str(german), "AISHELL3": str(mandarin)}
+
+
+def test_other_languages_where_db_sh_names_them(corpus, tmp_path, monkeypatch):
+    for name, value in write_languages(tmp_path).items():
+        monkeypatch.setenv(name, value)
+    out = tmp_path / "data"
+    options = [
+        "--train",
+        "a",
+        "--valid_speakers",
+        "1",
+        "--test",
+        "b",
+        "--other_utts",
+        "2",
+    ]
+    code, said = prepare(corpus, out, *options)
+    assert code == 0, said
+    german, mandarin = read_data_dir(out / "test_de"), read_data_dir(out / "test_zh")
+    assert german["text"] == {f"10_20_00000{n}": f"worte von {n}" for n in (0, 1)}
+    assert set(german["utt2spk"].values()) == {"10"}
+    assert mandarin["text"] == {f"SSB0005000{n}": "广州" for n in (0, 1)}
+    assert set(mandarin["utt2spk"].values()) == {"SSB0005"}
+    for tables in (german, mandarin):
+        assert all(Path(path).is_file() for path in tables["wav.scp"].values())
+
+
+def test_a_corpus_of_another_layout_is_refused(corpus, tmp_path, monkeypatch):
+    languages = write_languages(tmp_path)
+    (tmp_path / "mls_german/test/audio/10/20/10_20_000000.flac").unlink()
+    for name, message in (
+        ("MLS_GERMAN", "10_20_000000.flac"),
+        ("AISHELL3", "content.txt is missing: does the corpus"),
+    ):
+        path = languages[name] if name == "MLS_GERMAN" else str(tmp_path)
+        monkeypatch.setenv(name, path)
+        code, said = prepare(corpus, tmp_path / "data", "--train", "a")
+        assert code == 1 and message in said
+        monkeypatch.delenv(name)

@@ -9,6 +9,7 @@ valid="dev-clean"                                       # parts
 test="test-clean"                                       # parts
 valid_speakers=0                                        # hold out so many of train instead of valid
 url=https://www.openslr.org/resources/12                # where PART.tar.gz are
+other_utts=20                                           # utterances of German and of Mandarin, see db.sh
 nj=2                                                    # unused: nothing to compute
 output_dir=data                                         # where data/<set> go
 python=python3                                          # the interpreter
@@ -39,6 +40,10 @@ if [ "${corpus}" = downloads ]; then
 fi
 
 export PYTHONPATH=${PWD}/scripts${PYTHONPATH:+:${PYTHONPATH}}
+for language in "de ${MLS_GERMAN}" "zh ${AISHELL3}"; do
+    [ -z "${language#* }" ] || "${python}" local/other_languages.py --language "${language%% *}" \
+        --corpus "${language#* }" --count "${other_utts}" --output_dir "${output_dir}"
+done
 exec "${python}" local/prepare.py --corpus "${corpus}" --output_dir "${output_dir}" \
     --train "${train}" --valid "${valid}" --test "${test}" \
     --valid_speakers "${valid_speakers}"
