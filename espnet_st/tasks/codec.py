@@ -14,12 +14,15 @@ from espnet2.tasks.gan_codec import GANCodecTask, codec_choices
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
+from espnet_st.codec.gan_turns import GANTurns
+from espnet_st.codec.hubert_units import HubertUnits
 from espnet_st.codec.speechtokenizer import SpeechTokenizer
 from espnet_st.codec.teacher.features import TeacherFeatures
 from espnet_st.tasks.codec_trainer import CodecTrainer
 
 # The processes that ESPnet spawns for several GPUs import this module and no other.
 codec_choices.classes["speechtokenizer"] = SpeechTokenizer
+codec_choices.classes["hubert_units"] = HubertUnits
 
 DEFAULT_RATE = inspect.signature(SpeechTokenizer).parameters["sample_rate"].default
 Preprocess = Callable[[str, dict[str, Any]], dict[str, np.ndarray]]
@@ -92,7 +95,7 @@ class CodecTask(GANCodecTask):
         """Build the model of a configuration."""
         stock = super().build_model(args)
         model = CodecModel(stock.codec, bfloat16=args.use_amp)
-        if isinstance(stock.codec, SpeechTokenizer):
+        if isinstance(stock.codec, GANTurns):
             # Its buffers are equal in all processes by themselves. Overwritten at each
             # pass, as is usual, they would spoil the reconstruction that the second
             # turn takes over from the first.

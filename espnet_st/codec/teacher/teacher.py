@@ -7,8 +7,9 @@ is for in `codec/distillation.py`, its units in `units.py`; training a small one
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -219,6 +220,38 @@ def build_teacher(
         centroids, layer = read_units(Path(units_file))
     backbone = load_backbone(name).to(getattr(torch, dtype))
     return Teacher(backbone, layer, centroids, sample_rate)
+
+
+def load_teacher(
+    conf: Mapping[str, Any], sample_rate: int, hop_length: int, width: int
+) -> Teacher:
+    """Load a teacher for a codec, and leave the random numbers of training alone.
+
+    Args:
+        conf: Arguments of `build_teacher`.
+        sample_rate: Hz of the codec.
+        hop_length: Samples per frame of the codec.
+        width: Of the features that the codec expects, or number of units.
+
+    Raises:
+        ValueError: If there is no such teacher, or its width or frames are others.
+    """
+    # Weights that are drawn before they are loaded must not move the random numbers of
+    # training, or a resumed run would differ.
+    with torch.random.fork_rng(devices=[]):
+        teacher = build_teacher(**conf, sample_rate=sample_rate)
+    if teacher.output_size != width:
+        raise ValueError(
+            f"the teacher's features have {teacher.output_size} dimensions, the codec "
+            f"expects {width}"
+        )
+    own = teacher.backbone
+    if hop_length * own.sample_rate != own.hop_length * sample_rate:
+        raise ValueError(
+            f"the codec makes {sample_rate / hop_length:g} frames per second, the "
+            f"teacher {own.sample_rate / own.hop_length:g}"
+        )
+    return teacher
 
 
 def _check_layer(layer: str | int, n_layers: int) -> str | int:
