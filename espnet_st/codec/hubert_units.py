@@ -66,7 +66,13 @@ class HubertUnits(GANTurns):
         lambda_feat_match: float = 1.0,
     ):
         teacher = dict(teacher_conf or {})
-        self_units = teacher.pop("units_file", None), teacher.pop("layer", "units")
+        units_file = teacher.pop("units_file", None)
+        layer = teacher.pop("layer", "units")
+        if layer != "units":
+            raise ValueError(
+                f"teacher_conf.layer is {layer!r}; expected 'units': which layer they "
+                "are of stands beside teacher_conf.units_file"
+            )
         generator = UnitGenerator(
             sample_rate=sample_rate,
             dimension=dimension,
@@ -88,23 +94,35 @@ class HubertUnits(GANTurns):
             lambda_adv=lambda_adv,
             lambda_feat_match=lambda_feat_match,
         )
-        self.units_file = self_units[0]
-        self._units_checked = False
+        self._units_file = units_file
+        self._units_are_read = False
 
     def _reconstruct(
         self, wav: Tensor, **extras: Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        if not self._units_checked:
-            self._take_units()
+        if not self._units_are_read:
+            self._read_units()
         with torch.no_grad():
             codes = self.generator.encode(wav, extras.get("lengths"))
         fake = self.generator.decode(codes)[..., : wav.shape[-1]]
         return fake.float(), codes
 
-    def _take_units(self) -> None:
-        centroids, layer = read_units(Path(self.units_file))
+    def _read_units(self) -> None:
+        """Set the units, or hold those of a resumed run to their file."""
+        if self._units_file is None:
+            raise ValueError(
+                "training needs teacher_conf.units_file: espnet_st.bin.teacher units "
+                "makes one (stage 3 of the recipe with --units)"
+            )
+        centroids, layer = read_units(Path(self._units_file))
+        known = self.generator.centroids.clone()
         self.generator.set_units(centroids, layer)
-        self._units_checked = True
+        if int(self.steps) and not known.equal(self.generator.centroids):
+            raise ValueError(
+                f"{self._units_file} has other units than those that this codec has "
+                f"learnt to speak in {int(self.steps)} steps: train it anew"
+            )
+        self._units_are_read = True
 
     def _generator_terms(
         self, wav: Tensor, fake: Tensor, made: Tensor, **extras: Tensor | None
@@ -115,8 +133,8 @@ class HubertUnits(GANTurns):
         }
         counts = made.flatten().bincount(minlength=self.generator.codebook_size)
         share = counts / counts.sum()
-        perplexity = (-(share * share.clamp_min(1e-9).log()).sum()).exp()
-        return terms, {"perplexity_units": perplexity}
+        entropy = -torch.xlogy(share, share).sum()
+        return terms, {"perplexity_units": entropy.exp()}
 
     def encode(self, x: Tensor, lengths: Tensor | None = None, **kwargs: Any) -> Tensor:
         """Encode waveforms.

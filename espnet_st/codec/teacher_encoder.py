@@ -89,5 +89,6 @@ class TeacherEncoder(CodecPart):
                 self.sample_rate,
                 self.hop_length,
                 self.dimension,
+                "dimension",
             )
         return self._loaded["teacher"].to(device)

@@ -223,15 +223,20 @@ def build_teacher(
 
 
 def load_teacher(
-    conf: Mapping[str, Any], sample_rate: int, hop_length: int, width: int
+    conf: Mapping[str, Any],
+    sample_rate: int,
+    hop_length: int,
+    width: int,
+    option: str = "semantic_dimension",
 ) -> Teacher:
-    """Load a teacher for a codec, and leave the random numbers of training alone.
+    """Load a codec's teacher, and leave the random numbers of training alone.
 
     Args:
         conf: Arguments of `build_teacher`.
         sample_rate: Hz of the codec.
         hop_length: Samples per frame of the codec.
-        width: Of the features that the codec expects, or number of units.
+        width: What the codec expects of its features, or of the number of its units.
+        option: What the codec calls that.
 
     Raises:
         ValueError: If there is no such teacher, or its width or frames are others.
@@ -240,18 +245,31 @@ def load_teacher(
     # training, or a resumed run would differ.
     with torch.random.fork_rng(devices=[]):
         teacher = build_teacher(**conf, sample_rate=sample_rate)
-    if teacher.output_size != width:
-        raise ValueError(
-            f"the teacher's features have {teacher.output_size} dimensions, the codec "
-            f"expects {width}"
-        )
+    check_width(teacher.output_size, width, option)
     own = teacher.backbone
-    if hop_length * own.sample_rate != own.hop_length * sample_rate:
+    check_frame_rate(sample_rate, hop_length, own.sample_rate, own.hop_length)
+    return teacher
+
+
+def check_width(found: int, expected: int, option: str = "semantic_dimension") -> None:
+    """Refuse a teacher of another width than a codec expects by an option."""
+    if found != expected:
+        raise ValueError(
+            f"the teacher's features have {found} dimensions; set {option}, which is "
+            f"{expected}, to that"
+        )
+
+
+def check_frame_rate(
+    sample_rate: int, hop_length: int, teacher_rate: int, teacher_hop: int
+) -> None:
+    """Refuse a teacher with other frames per second than a codec."""
+    if hop_length * teacher_rate != teacher_hop * sample_rate:
         raise ValueError(
             f"the codec makes {sample_rate / hop_length:g} frames per second, the "
-            f"teacher {own.sample_rate / own.hop_length:g}"
+            f"teacher {teacher_rate / teacher_hop:g}: choose strides that make the "
+            "same, or another teacher"
         )
-    return teacher
 
 
 def _check_layer(layer: str | int, n_layers: int) -> str | int:
