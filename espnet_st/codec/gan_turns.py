@@ -14,9 +14,14 @@ import torch
 from espnet2.gan_codec.abs_gan_codec import AbsGANCodec
 from espnet2.torch_utils.device_funcs import force_gatherable
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
+from espnet_st.codec.generator import Generator
 from espnet_st.codec.losses import choose_losses
 from espnet_st.codec.mel_loss import LogMelLoss, MelLoss
+from espnet_st.codec.ragged import encode_ragged
+from espnet_st.codec.unit_generator import UnitGenerator
+from espnet_st.codes import pad_codes
 from espnet_st.config import build_part, call_with_conf
 
 
@@ -39,7 +44,7 @@ class GANTurns(AbsGANCodec):
     ESPnet's trainer empties `_cache`: that name is a contract.
 
     Args:
-        generator: Has `sample_rate`, `hop_length`, `n_q` and `codebook_size`.
+        generator: What is used after training.
         discriminator_conf: Options of `discriminators.Discriminators`.
         mel_loss: The form of L_f: `paper` or `release`.
         mel_loss_conf: Options of `mel_loss.MelLoss` or `mel_loss.LogMelLoss`.
@@ -52,12 +57,12 @@ class GANTurns(AbsGANCodec):
         lambda_feat_match: Weight of L_feat.
     """
 
-    generator: Any
+    generator: Generator | UnitGenerator
     steps: Tensor
 
     def __init__(
         self,
-        generator: nn.Module,
+        generator: Generator | UnitGenerator,
         discriminator_conf: Mapping[str, Any] | None,
         mel_loss: str,
         mel_loss_conf: Mapping[str, Any] | None,
@@ -230,3 +235,35 @@ class GANTurns(AbsGANCodec):
             )
             loss = self.losses.discriminator(real, generated)
         return loss, {"discriminator_loss": loss}
+
+    def encode(self, x: Tensor, lengths: Tensor | None = None, **kwargs: Any) -> Tensor:
+        """Encode waveforms.
+
+        Args:
+            x: (B, 1, N).
+            lengths: Samples of each (B,), if padding follows; each then has the codes
+                that it has alone. Without them padding is coded as silence, and
+                changes codes before it, too.
+            kwargs: Ignored.
+
+        Returns:
+            Codes (n_q, B, T), zeros where a signal has ended.
+
+        Raises:
+            ValueError: If lengths are not one for each waveform, from 1 to N.
+        """
+        if lengths is None:
+            return self.generator.encode(x)
+        counts = lengths.tolist()
+        if len(counts) != len(x) or not all(0 < n <= x.shape[-1] for n in counts):
+            raise ValueError(
+                f"lengths are {counts} for waveforms of shape {tuple(x.shape)}; "
+                f"expected {len(x)} of 1 to {x.shape[-1]}"
+            )
+        wavs = [wav[0, :count] for wav, count in zip(x, counts)]
+        with parametrize.cached():
+            return pad_codes(encode_ragged(self.generator, wavs))[0]
+
+    def decode(self, x: Tensor, **kwargs: Any) -> Tensor:
+        """Decode codes (k, B, T) into waveforms (B, 1, N)."""
+        return self.generator.decode(x)

@@ -135,20 +135,3 @@ class HubertUnits(GANTurns):
         share = counts / counts.sum()
         entropy = -torch.xlogy(share, share).sum()
         return terms, {"perplexity_units": entropy.exp()}
-
-    def encode(self, x: Tensor, lengths: Tensor | None = None, **kwargs: Any) -> Tensor:
-        """Encode waveforms.
-
-        Args:
-            x: (B, 1, N).
-            lengths: Samples of each (B,), if padding follows.
-            kwargs: Ignored.
-
-        Returns:
-            Codes (1, B, T).
-        """
-        return self.generator.encode(x, lengths)
-
-    def decode(self, x: Tensor, **kwargs: Any) -> Tensor:
-        """Decode codes (1, B, T) into waveforms (B, 1, N)."""
-        return self.generator.decode(x)

@@ -6,15 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor
-from torch.nn.utils import parametrize
 
 from espnet_st.codec.distillation import Distillation
 from espnet_st.codec.gan_turns import GANTurns
 from espnet_st.codec.generator import Generator
 from espnet_st.codec.losses import time_loss
 from espnet_st.codec.quantizer import Quantized
-from espnet_st.codec.ragged import encode_ragged
-from espnet_st.codes import pad_codes
 from espnet_st.config import call_with_conf
 
 
@@ -48,6 +45,8 @@ class SpeechTokenizer(GANTurns):
         lambda_distill: Weight of L_distill; at 0 no teacher is needed, and the model
             is an EnCodec-like codec.
     """
+
+    generator: Generator
 
     def __init__(
         self,
@@ -136,35 +135,3 @@ class SpeechTokenizer(GANTurns):
         if self.training:
             self.generator.quantizer.warn_of_collapse(usage)
         return terms, stats | usage
-
-    def encode(self, x: Tensor, lengths: Tensor | None = None, **kwargs: Any) -> Tensor:
-        """Encode waveforms.
-
-        Args:
-            x: (B, 1, N).
-            lengths: Samples of each (B,), if padding follows; each then has the codes
-                that it has alone. Without them padding is coded as silence, and
-                changes codes before it, too.
-            kwargs: Ignored.
-
-        Returns:
-            Codes (n_q, B, T), zeros where a signal has ended.
-
-        Raises:
-            ValueError: If lengths are not one for each waveform, from 1 to N.
-        """
-        if lengths is None:
-            return self.generator.encode(x)
-        counts = lengths.tolist()
-        if len(counts) != len(x) or not all(0 < n <= x.shape[-1] for n in counts):
-            raise ValueError(
-                f"lengths are {counts} for waveforms of shape {tuple(x.shape)}; "
-                f"expected {len(x)} of 1 to {x.shape[-1]}"
-            )
-        wavs = [wav[0, :count] for wav, count in zip(x, counts)]
-        with parametrize.cached():
-            return pad_codes(encode_ragged(self.generator, wavs))[0]
-
-    def decode(self, x: Tensor, **kwargs: Any) -> Tensor:
-        """Decode codes (k, B, T) into waveforms (B, 1, N)."""
-        return self.generator.decode(x)

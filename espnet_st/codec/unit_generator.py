@@ -41,9 +41,9 @@ class UnitGenerator(AbsGenerator):
 
     def __init__(
         self,
-        sample_rate: int,
-        dimension: int,
-        semantic_dimension: int,
+        sample_rate: int = 16000,
+        dimension: int = 768,
+        semantic_dimension: int = 500,
         embedding_dimension: int = 128,
         decoder: str = "hifigan",
         decoder_conf: Mapping[str, Any] | None = None,
