@@ -24,7 +24,7 @@ from espnet_st.checkpoints.official_codec import (
     official_names,
     state_from_official,
 )
-from espnet_st.checkpoints.sources import CODEC, model_files
+from espnet_st.checkpoints.sources import CODEC, ModelFiles, model_files
 from espnet_st.codec.generator import Generator
 
 CHECKPOINTS = (
@@ -210,7 +210,13 @@ def load_codec(
     Raises:
         ValueError: If there is no such codec, or a file of it is missing or damaged.
     """
-    files = model_files(source)
+    return load_files(model_files(source), source, model_file)
+
+
+def load_files(
+    files: ModelFiles, source: str | Path, model_file: str | Path | None = None
+) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Load a codec whose files were found; arguments and results are `load_codec`'s."""
     model_file = model_file or files.checkpoint
     if files.config.suffix == ".json":
         return _load_release(files.config, model_file)

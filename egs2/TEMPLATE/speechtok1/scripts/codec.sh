@@ -31,15 +31,18 @@ codec_stats() {
 # train_codec KEY: unless it was trained elsewhere
 train_codec() {
     local key=$1 config=${codec_config[$1]}
-    local -a distill_opts=("${teach[@]}")
+    local -a distill_opts=()
     if [ -z "${config}" ]; then
         need_given "${key}" "${codec_exp[${key}]}"
         return
     fi
-    [ -n "${teacher}" ] || need 3 "${teacher_dir}/.done"
-    [ "${units}" -eq 0 ] || need 3 "${units_dir}/.done"
+    if [ -n "${distilled_from[${key}]}" ]; then # else a codec that takes no teacher
+        [ -n "${teacher}" ] || need 3 "${teacher_dir}/.done"
+        [ "${units}" -eq 0 ] || need 3 "${units_dir}/.done"
+        distill_opts=("${teach[@]}")
+    fi
     case ${distilled_from[${key}]} in
-    recipe) ;;
+    recipe | "") ;;
     none) distill_opts+=(--codec_conf lambda_distill=0) ;;
     *) distill_opts=(--codec_conf "teacher_conf.name=${distilled_from[${key}]}") ;;
     esac
