@@ -1,12 +1,16 @@
-"""Building the generator of a trained codec, of whatever kind, with its weights."""
+"""Building the generator of a trained codec, this package's or ESPnet's own."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from espnet_st.checkpoints.loading import (
     GENERATOR,
+    check_kind,
     find_checkpoint,
+    generator_conf,
     load_files,
     load_state,
     load_strictly,
@@ -17,7 +21,15 @@ from espnet_st.codec.abs_generator import AbsGenerator
 from espnet_st.codec.generator import Generator
 from espnet_st.codec.stock import STOCK_CODECS, StockGenerator
 
-OURS = "speechtokenizer"
+KNOWN_CODECS = (Generator.kind, *STOCK_CODECS)
+"""What a configuration may call its codec."""
+
+
+def build_generator(config: Mapping[str, Any]) -> AbsGenerator:
+    """Build the generator of a codec's configuration, one of `KNOWN_CODECS`."""
+    if config["codec"] == Generator.kind:
+        return Generator(**generator_conf(config))
+    return StockGenerator(config["codec"], config.get("codec_conf") or {})
 
 
 def load_generator(
@@ -34,17 +46,14 @@ def load_generator(
             file of it is missing or damaged.
     """
     files = model_files(source)
-    config = read_config(files.config) if files.config.suffix == ".yaml" else {}
-    kind = config.get("codec", OURS)
-    if files.task or kind == OURS or not isinstance(kind, str):
+    if files.config.suffix == ".json":
         conf, state = load_files(files, source, model_file)
         generator: AbsGenerator = Generator(**conf)
-    elif kind in STOCK_CODECS:
-        generator = StockGenerator(kind, config.get("codec_conf") or {})
+    else:
+        config = read_config(files.config)
+        check_kind(config, "codec", KNOWN_CODECS, source, files.task)
+        generator = build_generator(config)
         checkpoint = model_file or files.checkpoint
         state = load_state(Path(checkpoint or find_checkpoint(files.config.parent)))
-    else:
-        known = ", ".join((OURS, *STOCK_CODECS))
-        raise ValueError(f"{source} is of codec {kind!r}; expected one of {known}")
     load_strictly(generator, state, GENERATOR)
     return generator

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -170,27 +170,33 @@ def load_strictly(
 
 
 def check_kind(
-    config: Mapping[str, Any], key: str, name: str, source: str | Path, task: str = ""
+    config: Mapping[str, Any],
+    key: str,
+    names: str | Collection[str],
+    source: str | Path,
+    task: str = "",
 ) -> None:
     """Refuse the configuration of another model than was asked for.
 
     Args:
         config: What `config.yaml` holds.
         key: What ESPnet's task calls its model: `codec` or `tts`.
-        name: The model that is expected.
+        names: The models that are expected, or the one.
         source: Where it came from, for messages.
         task: As of `sources.ModelFiles`.
 
     Raises:
         ValueError: It says what the model is, and what was expected.
     """
-    if config.get(key) == name and not task:
+    names = [names] if isinstance(names, str) else list(names)
+    if config.get(key) in names and not task:
         return
+    known = " or ".join(map(repr, names))
     if key in config and not task:
-        raise ValueError(f"{source} is of {key} {config[key]!r}; expected {name!r}")
+        raise ValueError(f"{source} is of {key} {config[key]!r}; expected {known}")
     found = task or next((one for one in KINDS if one in config), "")
     kind = KINDS.get(found, f"a model of the task {found}" if found else "no model")
-    raise ValueError(f"{source} is {kind}; expected {KINDS[key]} ({key}: {name})")
+    raise ValueError(f"{source} is {kind}; expected {KINDS[key]} ({key}: {known})")
 
 
 def load_codec(

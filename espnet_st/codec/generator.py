@@ -31,6 +31,7 @@ class Generator(AbsGenerator):
         quantizer_conf: Options of `ResidualVectorQuantizer`.
     """
 
+    kind = "speechtokenizer"
     encoder: CodecPart
     decoder: CodecPart
 
@@ -79,6 +80,11 @@ class Generator(AbsGenerator):
     def dimension(self) -> int:
         """Channels of a latent frame, D."""
         return self.quantizer.layers[0].entries.shape[-1]
+
+    @property
+    def streams(self) -> bool:
+        """Whether it never looks ahead."""
+        return self.encoder.streams and self.decoder.streams
 
     def fold_weight_norm(self) -> None:
         """Replace normalised weights by their values, for inference."""

@@ -74,6 +74,7 @@ class StockGenerator(AbsGenerator):
 
     def __init__(self, codec: str, codec_conf: Mapping[str, Any]):
         super().__init__()
+        self.kind = codec
         kind = STOCK_CODECS[codec]
         defaults = inspect.signature(_find(kind.module, kind.codec)).parameters
         unknown = sorted(set(codec_conf) - set(defaults))
@@ -120,6 +121,11 @@ class StockGenerator(AbsGenerator):
         """Channels of a latent frame, D."""
         return self.quantizer.dimension
 
+    @property
+    def streams(self) -> bool:
+        """Whether it never looks ahead; here a signal is taken as a whole."""
+        return False
+
     @torch.no_grad()
     def fold_weight_norm(self) -> None:
         """Replace normalised weights by their values, for inference."""
@@ -144,7 +150,9 @@ class StockGenerator(AbsGenerator):
         self, batch: ChunkBatch, states: Sequence[StreamState]
     ) -> Iterator[ChunkBatch]:
         """Decode the latents (D, T) that end with this chunk into signals (N,)."""
-        yield self._whole(lambda latent: self.decoder(latent[None])[0, 0], batch, states)
+        yield self._whole(
+            lambda latent: self.decoder(latent[None])[0, 0], batch, states
+        )
 
     def codes_to_vectors(self, codes: Tensor, start: int = 0) -> Tensor:
         """Look up the vectors (k, B, D, T) of codes (k, B, T), see `latent`.
