@@ -16,11 +16,13 @@ class AbsGenerator(nn.Module, ABC):
     `ragged` runs its chunks; `inference.AudioCoding` is what users see of it.
 
     Attributes:
+        kind: What ESPnet's configuration calls the codec.
         encoder: Waveforms to latents.
         decoder: Latents to waveforms.
         sample_rate: Hz.
     """
 
+    kind: str
     encoder: nn.Module
     decoder: nn.Module
     sample_rate: int
@@ -49,6 +51,11 @@ class AbsGenerator(nn.Module, ABC):
     @abstractmethod
     def dimension(self) -> int:
         """Channels of a latent frame, D."""
+
+    @property
+    @abstractmethod
+    def streams(self) -> bool:
+        """Whether it never looks ahead."""
 
     @abstractmethod
     def fold_weight_norm(self) -> None:

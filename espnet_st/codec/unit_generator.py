@@ -35,6 +35,7 @@ class UnitGenerator(AbsGenerator):
         teacher_conf: See `teacher_encoder.TeacherEncoder`.
     """
 
+    kind = "hubert_units"
     encoder: TeacherEncoder
     decoder: CodecPart
     centroids: Tensor
@@ -78,6 +79,11 @@ class UnitGenerator(AbsGenerator):
     def dimension(self) -> int:
         """Width of the centroids, D."""
         return self.centroids.shape[1]
+
+    @property
+    def streams(self) -> bool:
+        """Whether it never looks ahead: the teacher does."""
+        return False
 
     def fold_weight_norm(self) -> None:
         """Replace normalised weights by their values, for inference."""
