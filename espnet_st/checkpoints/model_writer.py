@@ -48,7 +48,9 @@ from espnet_st.checkpoints.sources import (
     model_files,
     resolve_packed,
 )
+from espnet_st.checkpoints.unit_teacher import copy_teacher, find_teacher
 from espnet_st.checkpoints.uslm_release import TTS
+from espnet_st.codec.unit_generator import UnitGenerator
 
 MODEL, CONFIG, BOOKS = "model.pth", "config.yaml", "codebooks.npy"
 """Names in the directory of a model."""
@@ -139,7 +141,8 @@ class ModelWriter:
         for option in FILES:
             self._take(config, option)
         if self.kind.task == "codec":
-            facts |= _check_codec(config, state)
+            facts |= _check_codec(config, state, files.config)
+            self._take_teacher(config, files.config)
         else:
             facts |= self._add_codec(config, files.config.parent, codec)
         if self.kind.task == "tts":
@@ -185,6 +188,15 @@ class ModelWriter:
         name = f"{self.top}/{option}{path.suffix}"
         shutil.copyfile(path, self.root / name)
         set_option(config, option, name)
+
+    def _take_teacher(self, config: dict[str, Any], path: Path) -> None:
+        """Copy the teacher of a codec of units, which cannot encode without it."""
+        if config["codec"] != UnitGenerator.kind:
+            return
+        name = find_teacher(read_config(path).get("codec_conf") or {}, path).get("name")
+        inside = f"{self.top}/teacher"
+        if isinstance(name, str) and copy_teacher(name, self.root / inside):
+            set_option(config, "codec_conf.teacher_conf.name", inside)
 
     def _add_codec(
         self, config: dict[str, Any], directory: Path, codec: str | Path | None
@@ -238,10 +250,10 @@ class ModelWriter:
 
 
 def _check_codec(
-    config: Mapping[str, Any], state: Mapping[str, Tensor]
+    config: Mapping[str, Any], state: Mapping[str, Tensor], path: Path
 ) -> dict[str, Any]:
     """Hold a codec's tensors to its configuration; tell what it is like."""
-    generator = build_generator(config)
+    generator = build_generator(config, path)
     load_strictly(generator, state, GENERATOR)
     return {
         "sample_rate": generator.sample_rate,

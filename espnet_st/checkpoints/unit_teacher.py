@@ -51,10 +51,15 @@ def copy_teacher(name: str, target: Path) -> bool:
         Whether it was copied.
 
     Raises:
-        ValueError: If it is a directory of another format than Hugging Face's.
+        ValueError: If it is a directory that is not there, or of another format than
+            Hugging Face's.
     """
     source = Path(name)
     if not source.exists():
+        if source.is_absolute():
+            raise ValueError(
+                f"the teacher {name} is not there: a codec of units is packed with it"
+            )
         return False
     missing = [file for file in TEACHER_FILES if not (source / file).is_file()]
     if missing:

@@ -43,11 +43,11 @@ class HiFiGANDecoder(CodecPart):
         kernel_size: int = 7,
     ):
         super().__init__()
-        if channels % 2 ** len(upsample_scales):
+        halved = 2 ** len(upsample_scales)
+        if channels % halved:
             raise ValueError(
-                f"channels is {channels}; expected a multiple of "
-                f"{2 ** len(upsample_scales)}, which {len(upsample_scales)} upsamplings "
-                "can halve"
+                f"channels is {channels}; expected a multiple of {halved}: each of the "
+                f"{len(upsample_scales)} upsamplings halves them"
             )
         if len(resblock_kernel_sizes) != len(resblock_dilations):
             raise ValueError(

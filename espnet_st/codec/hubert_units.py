@@ -2,8 +2,8 @@
 
 Units are the nearest centroids of k-means over a layer of a teacher (section 2.2). The
 vocoder makes speech of them alone, with no speaker beside (Polyak et al. 2021,
-arXiv:2104.00355, with a learnt vector for each unit and HiFi-GAN). Theirs drops repeated
-units and predicts durations; here each frame has its unit, so none are needed.
+arXiv:2104.00355, with a learnt vector for each unit and HiFi-GAN). Where repeated units
+are dropped durations are to be predicted; here each frame keeps its unit.
 """
 
 from __future__ import annotations
@@ -72,6 +72,11 @@ class HubertUnits(GANTurns):
             raise ValueError(
                 f"teacher_conf.layer is {layer!r}; expected 'units': which layer they "
                 "are of stands beside teacher_conf.units_file"
+            )
+        if "features" in teacher:
+            raise ValueError(
+                "teacher_conf.features: a codec of units runs its teacher itself, and "
+                "takes no precomputed features: leave it out"
             )
         generator = UnitGenerator(
             sample_rate=sample_rate,
