@@ -60,16 +60,23 @@ def test_stage_3_makes_the_teacher_and_the_tokens(smoke_run):
     assert len(tokens) == len(set(tokens)) > 20
 
 
-@pytest.mark.parametrize("name", ["codec_mini", "uslm_mini"])
-@pytest.mark.parametrize("of", ["", "_nodistill"])
-def test_stages_4_and_6_train_models(smoke_run, name, of):
-    exp = smoke_run / "exp" / f"{name}{of}"
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("codec_mini", "uslm_mini", "codec_mini_nodistill", "uslm_mini_nodistill"),
+        "codec_mini_units",
+    ],
+)
+def test_stages_4_and_6_train_models(smoke_run, name):
+    exp = smoke_run / "exp" / name
     assert (exp / "config.yaml").is_file() and (exp / "latest.pth").is_file()
     assert list((exp / "tensorboard").rglob("events.*"))
     assert "1epoch results" in (exp / "train.log").read_text()
 
 
-@pytest.mark.parametrize("codes", ["codes_mini", "codes_mini_nodistill"])
+@pytest.mark.parametrize(
+    "codes", ["codes_mini", "codes_mini_nodistill", "codes_mini_units"]
+)
 def test_stage_5_tokenizes_every_utterance(smoke_run, codes):
     for name in SETS:
         samples = table(smoke_run / "dump/raw" / name / "utt2num_samples")
@@ -99,6 +106,7 @@ def test_stage_5_gives_what_the_codec_gives_to_a_user(smoke_run):
         ("codec_mini/decode_rvq1_8", "text"),
         ("codec_mini_nodistill/decode_rvq1", "text"),
         ("codec_mini_nodistill/decode_rvq1_8", "text"),
+        ("codec_mini_units/decode_rvq1", "text"),
         ("codec_mini/decode_vc_rvq2", "conversion/utt2ref"),
         ("codec_mini/decode_vc_rvq2_4", "conversion/utt2ref"),
         ("codec_mini/decode_vc_rvq2_8", "conversion/utt2ref"),

@@ -19,6 +19,7 @@ from espnet_st.checkpoints.sources import CODEC, META, ModelFiles, model_files
 from espnet_st.checkpoints.uslm_release import CHECKPOINT, TTS, is_release, load_uslm
 from espnet_st.codec.part import CodecPart
 from espnet_st.codec.registry import DECODERS, ENCODERS
+from espnet_st.codec.teacher_encoder import TeacherEncoder
 from espnet_st.inference.decode_defaults import read_defaults
 
 RESULTS = "RESULTS.md"
@@ -101,6 +102,8 @@ def _describe_codec(config: Path, checkpoint: Path) -> dict[str, Any]:
 
 def _name(part: nn.Module, registry: Mapping[str, type[CodecPart]]) -> str:
     """Name an encoder or a decoder; those of ESPnet's own codecs are SEANets."""
+    if isinstance(part, TeacherEncoder):
+        return "teacher"
     names = [name for name, kind in registry.items() if type(part) is kind]
     return names[0] if names else "seanet"
 

@@ -32,8 +32,8 @@ class CodecStream:
     def __init__(self, generator: AbsGenerator, device: str = "cpu"):
         if not isinstance(generator, Generator):
             raise ValueError(
-                "ESPnet's own codecs look at a whole signal and cannot stream: take a "
-                "causal `speechtokenizer`"
+                f"a codec of the kind {generator.kind!r} looks at a whole signal and "
+                "cannot stream: take a causal `speechtokenizer`"
             )
         for name in ("encoder", "decoder"):
             if not getattr(generator, name).streams:

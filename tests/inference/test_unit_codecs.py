@@ -118,7 +118,8 @@ def test_a_teacher_that_cannot_travel_is_refused(recipe, tmp_path):
 
 def test_it_is_described(recipe):
     about = describe_model(recipe / "exp/codec_hifigan")
-    assert (about["codec"], about["decoder"]) == ("hubert_units", "hifigan")
+    assert (about["codec"], about["encoder"]) == ("hubert_units", "teacher")
+    assert about["decoder"] == "hifigan"
     assert about["n_q"] == 1 and about["streams"] is False
     assert about["parameters"]["encoder"] == 0
 

@@ -14,6 +14,7 @@ from runs import (
     train_in_two,
 )
 from tiny import HUBERT, LOSSES, SPECTRAL
+from tiny_units import UNITS, save_teacher_with_units
 
 from espnet_st.bin.teacher import main as teacher_command
 
@@ -101,14 +102,21 @@ def options(tmp_path, teacher):
     return make
 
 
-def test_a_killed_run_resumes_to_the_same_result(start, options, tmp_path):
+@pytest.mark.parametrize("kind", ["speechtokenizer", "hubert_units"])
+def test_a_killed_run_resumes_to_the_same_result(start, options, tmp_path, kind):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     lengths = [24000] * 4
-    made = options(killed, lengths)
+    changes = {}
+    if kind == "hubert_units":
+        parts = {"decoder": "spectral", "decoder_conf": SPECTRAL}
+        parts |= {key: CODEC[key] for key in ("adversarial_start", "adversarial_samples")}
+        parts |= {"teacher_conf": save_teacher_with_units(tmp_path)}
+        changes = {"codec": kind, "codec_conf": UNITS | parts}
+    made = options(killed, lengths, **changes)
     halfway = kill_after_first_epoch(start, made, killed, "3-3batch")
     for directory in (whole, killed):
         log = tmp_path / "run.log"
-        run = start(log, options(directory, lengths))
+        run = start(log, options(directory, lengths, **changes))
         assert finish(run) == [0], log.read_text()[-3000:]
     assert "The training was resumed" in log.read_text()
     found = check_resumed(whole, killed, halfway)
