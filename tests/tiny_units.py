@@ -1,4 +1,4 @@
-"""A tiny teacher, units of it, and a codec of these units, for tests of several rooms."""
+"""A tiny teacher, units of it and a codec of them, for tests of several rooms."""
 
 from pathlib import Path
 

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from tiny_units import DECODERS, K, LAYER, UNITS, make_units, save_teacher_with_units
+from tiny_units import DECODERS, LAYER, UNITS, K, make_units, save_teacher_with_units
 
 from espnet_st.codec.hifigan import HiFiGANDecoder
 from espnet_st.codec.layers import fold_weight_norm

@@ -220,8 +220,14 @@ def test_commands_take_it(encodec, tmp_path, wavs, capsys):
 
     user = ["--codec", str(encodec)]
     wav = str(tmp_path / "a.wav")
-    assert main(["tokenize", wav, *user, "--output_dir", str(out / "user")]) in (0, None)
-    assert main(["resynthesize", wav, *user, "--output_dir", str(out / "r")]) in (0, None)
+    assert main(["tokenize", wav, *user, "--output_dir", str(out / "user")]) in (
+        0,
+        None,
+    )
+    assert main(["resynthesize", wav, *user, "--output_dir", str(out / "r")]) in (
+        0,
+        None,
+    )
     assert list((out / "r").rglob("a.wav"))
     capsys.readouterr()
     assert main(["info", "--json", str(encodec)]) in (0, None)

@@ -1,4 +1,4 @@
-"""Codecs of units as users have them: loading, batches, a teacher that is away, zips."""
+"""Codecs of units: loading, batches, a teacher that is away, zips."""
 
 import shutil
 
@@ -77,7 +77,9 @@ def test_the_teacher_is_found_by_the_recipe_it_was_trained_in(
     save_teacher_with_units(other)
     path = other / "exp/teacher/preprocessor_config.json"
     path.write_text(path.read_text().replace("16000", "8000"))
-    expected = AudioCoding.from_pretrained(recipe / "exp/codec_spectral").encode(wavs[4])
+    expected = AudioCoding.from_pretrained(recipe / "exp/codec_spectral").encode(
+        wavs[4]
+    )
     monkeypatch.chdir(other)
     codec = AudioCoding.from_pretrained(recipe / "exp/codec_spectral")
     assert torch.equal(codec.encode(wavs[4]), expected)

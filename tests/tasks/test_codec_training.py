@@ -109,7 +109,9 @@ def test_a_killed_run_resumes_to_the_same_result(start, options, tmp_path, kind)
     changes = {}
     if kind == "hubert_units":
         parts = {"decoder": "spectral", "decoder_conf": SPECTRAL}
-        parts |= {key: CODEC[key] for key in ("adversarial_start", "adversarial_samples")}
+        parts |= {
+            key: CODEC[key] for key in ("adversarial_start", "adversarial_samples")
+        }
         parts |= {"teacher_conf": save_teacher_with_units(tmp_path)}
         changes = {"codec": kind, "codec_conf": UNITS | parts}
     made = options(killed, lengths, **changes)
