@@ -188,8 +188,8 @@ def test_it_is_described(encodec):
 
 def test_commands_take_it(encodec, tmp_path, wavs, capsys):
     """Stages 5 and 7, and what a user types."""
-    from espnet_st.__main__ import main
     from espnet_st.bin import codec_inference, tokenize, voice_conversion
+    from espnet_st.bin.cli import main
 
     lines = []
     for key, wav in zip("abc", wavs[-3:], strict=True):
@@ -218,11 +218,19 @@ def test_commands_take_it(encodec, tmp_path, wavs, capsys):
     sound, _ = soundfile.read(out / "vc/wav/a.wav")
     assert len(sound) == 320 * reader["a"].shape[1]
 
-    user = ["--codec", str(encodec)]
+    user = ["--model", str(encodec)]
     wav = str(tmp_path / "a.wav")
-    assert main(["tokenize", wav, *user, "--output_dir", str(out / "user")]) in (0, None)
-    assert main(["resynthesize", wav, *user, "--output_dir", str(out / "r")]) in (0, None)
+    assert main(["tokenize", wav, *user, "--output", str(out / "user")]) in (
+        0,
+        None,
+    )
+    assert main(["resynthesize", wav, *user, "--output", str(out / "r")]) in (
+        0,
+        None,
+    )
     assert list((out / "r").rglob("a.wav"))
+    voice = ["--reference", str(tmp_path / "b.wav"), "--layers", "2-3"]
+    assert main(["convert-voice", wav, *user, *voice, "--output", str(out / "v")]) == 0
     capsys.readouterr()
-    assert main(["info", "--json", str(encodec)]) in (0, None)
+    assert main(["info", "--json", str(encodec)]) == 0
     assert json.loads(capsys.readouterr().out)["codec"] == "encodec"
