@@ -1,16 +1,22 @@
-"""All eight stages with a codec of 4 layers at 24 kHz: nothing assumes 8 or 16 kHz."""
+"""All eight stages with codecs of 4 layers at 24 kHz: nothing assumes 8 or 16 kHz.
+
+One is this package's; the other is ESPnet's EnCodec, with VALL-E on its codes.
+"""
 
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import soundfile
+import torch
 import yaml
 
 from espnet_st.codes import CodesReader
 from espnet_st.data.kaldi import read_table
+from espnet_st.inference.audio_coding import AudioCoding
 
 RECIPE = Path(__file__).resolve().parents[1] / "egs2/mini/speechtok1"
 RATE, HOP, N_Q, ENTRIES = 24000, 480, 4, 32
@@ -18,7 +24,7 @@ pytestmark = pytest.mark.smoke
 
 
 def write_configs(work):
-    """Write mini's configurations with other sizes, and the list of one system."""
+    """Write mini's configurations with other sizes, and the list of two systems."""
     codec = yaml.safe_load(
         (RECIPE / "conf/train_speechtokenizer_mini.yaml").read_text(encoding="utf-8")
     )
@@ -29,17 +35,35 @@ def write_configs(work):
     conf["decoder_conf"] = size
     conf["quantizer_conf"].update(n_q=N_Q, codebook_size=ENTRIES)
     codec["chunk_length"] = RATE
-    lm = yaml.safe_load((RECIPE / "conf/train_uslm.yaml").read_text(encoding="utf-8"))
+    stock = yaml.safe_load((RECIPE / "conf/train_encodec.yaml").read_text("utf-8"))
+    stock["codec_conf"]["sampling_rate"] = RATE
+    stock["codec_conf"]["generator_params"].update(
+        hidden_dim=16, encdec_n_filters=2, encdec_ratios=[4, 4, 5, 6],
+        quantizer_n_q=N_Q, quantizer_bins=ENTRIES,
+        quantizer_target_bandwidth=[0.25, 1.0],
+    )  # fmt: skip
+    stock["chunk_length"] = RATE
+    lm = yaml.safe_load((RECIPE / "conf/train_valle.yaml").read_text(encoding="utf-8"))
     lm["tts_conf"].update(
         codebook_size=ENTRIES, d_model=32, ar_layers=1, nar_layers=1, ffn_size=32
     )
-    system = {
-        "key": "small",
-        "label": "Small",
-        "codec": {"config": str(work / "codec.yaml")},
-        "lm": {"label": "LM", "config": str(work / "lm.yaml")},
-    }
-    for name, content in (("codec", codec), ("lm", lm), ("systems", [system])):
+    systems = [
+        {
+            "key": "small",
+            "label": "Small",
+            "codec": {"config": str(work / "codec.yaml")},
+            "lm": {"label": "LM", "config": str(work / "lm.yaml")},
+        },
+        {
+            "key": "encodec",
+            "label": "EnCodec",
+            "conversion": False,
+            "codec": {"config": str(work / "stock.yaml"), "teacher": "none"},
+            "lm": {"label": "VALL-E", "config": str(work / "lm.yaml")},
+        },
+    ]
+    contents = {"codec": codec, "stock": stock, "lm": lm, "systems": systems}
+    for name, content in contents.items():
         (work / f"{name}.yaml").write_text(yaml.safe_dump(content))
 
 
@@ -65,10 +89,13 @@ def work(tmp_path_factory):
     return work
 
 
-def test_codes_have_the_codecs_layers_and_frames(work):
+@pytest.mark.parametrize("key", ["small", "encodec"])
+def test_codes_have_the_codecs_layers_and_frames(work, key):
+    books = np.load(work / f"dump/codes_{key}/train/codebooks.npy")
+    assert books.shape == (N_Q, ENTRIES, 16)
     for name in ("train", "dev", "test"):
         samples = read_table(work / "dump/raw" / name / "utt2num_samples")
-        codes = CodesReader(work / "dump/codes_small" / name / "codes.scp")
+        codes = CodesReader(work / f"dump/codes_{key}" / name / "codes.scp")
         assert set(codes) == samples.keys()
         for key in codes:
             assert codes[key].shape == (N_Q, -(-int(samples[key]) // HOP))
@@ -80,6 +107,8 @@ def test_codes_have_the_codecs_layers_and_frames(work):
         *("codec_small/decode_rvq1", "codec_small/decode_rvq1_4"),
         *("codec_small/decode_vc_rvq2", "codec_small/decode_vc_rvq2_4"),
         *("uslm_small/decode_vc_nar", "uslm_small/decode_zeroshot"),
+        *("codec_encodec/decode_rvq1", "codec_encodec/decode_rvq1_4"),
+        "uslm_encodec/decode_zeroshot",
     ],
 )
 def test_everything_is_decoded_at_the_codecs_rate(work, where):
@@ -97,9 +126,22 @@ def test_no_other_layers_are_decoded(work):
     }  # fmt: skip
 
 
+def test_the_stock_codec_is_espnets_and_was_trained_without_a_teacher(work):
+    config = yaml.safe_load((work / "exp/codec_encodec/config.yaml").read_text())
+    assert config["codec"] == "encodec" and config["init"] == "kaiming_normal"
+    assert not {"teacher_conf", "lambda_distill"} & config["codec_conf"].keys()
+    codec = AudioCoding.from_pretrained(work / "exp/codec_encodec")
+    key, path = next(iter(read_table(work / "dump/raw/test/wav.scp").items()))
+    wav, rate = soundfile.read(path, dtype="float32")
+    assert rate == codec.sample_rate == RATE and codec.hop_length == HOP
+    codes = CodesReader(work / "dump/codes_encodec/test/codes.scp")
+    assert torch.equal(codes[key], codec.encode(wav))
+
+
 def test_the_results_speak_of_four_layers(work):
     text = (work / "exp/results/RESULTS.md").read_text(encoding="utf-8")
-    for line in ("|Small|RVQ-1|", "|Small|RVQ-1:4|", "|LM|Small|"):
+    lines = "|Small|RVQ-1|", "|Small|RVQ-1:4|", "|LM|Small|", "|EnCodec|RVQ-1:4|"
+    for line in (*lines, "|VALL-E|EnCodec|"):
         assert line in text
     assert "|Small|RVQ-1|RVQ-2:4|" in text and "1:8" not in text
     assert "not scored:" not in text.split("### Scorers")[0]

@@ -37,6 +37,8 @@ ESPNET = {
 }
 """ESPnet's own classes that load it once the plugin is registered."""
 
+OURS, UNITS = "speechtokenizer", "hubert_units"
+
 TITLE = {
     "codec": "SpeechTokenizer: a neural speech codec",
     "uslm": "USLM: zero-shot text to speech over speech tokens",
@@ -49,10 +51,14 @@ PIPELINE = {
     "asr": "automatic-speech-recognition",
 }
 
+LIMITS = (
+    "It was trained on speech; music and noise may come out badly. Codes of another "
+    "codec mean nothing to it."
+)
+
 USE = {
     "codec": "For research: speech as discrete tokens, of which the first layer is "
-    "distilled from a semantic teacher. It was trained on speech; music and noise may "
-    "come out badly. Codes of another codec mean nothing to it.",
+    f"distilled from a semantic teacher. {LIMITS}",
     "uslm": "For research on zero-shot speech synthesis. It imitates the voice of a "
     "prompt: use a voice only with its owner's consent, and mark synthetic speech as "
     "such. It may leave out, repeat or change words; languages and styles that are not "
@@ -61,6 +67,17 @@ USE = {
     "training data; do not rely on it where an error does harm.",
 }
 """Intended use and limits."""
+
+STOCK_TITLE = "A neural speech codec, ESPnet's {}"
+STOCK_USE = f"For research: speech as discrete tokens. {LIMITS}"
+"""The same of codecs whose classes are ESPnet's own."""
+
+UNITS_TITLE = "HuBERT units and a unit vocoder"
+UNITS_USE = (
+    "For research: the units of a frozen speech model, which carry content, and one "
+    f"voice for all speakers. {LIMITS}"
+)
+"""The same of codecs of units."""
 
 FACTS = {
     "parameters": "{:,} values",
@@ -80,6 +97,12 @@ def model_card(meta: Mapping[str, Any], name: str, results: str = "") -> str:
         results: Its RESULTS.md, whose tables are shown as they were measured.
     """
     kind = meta["kind"]
+    title, use = TITLE[kind], USE[kind]
+    codec = meta["model"].get("codec", OURS) if kind == "codec" else OURS
+    if codec == UNITS:
+        title, use = UNITS_TITLE, UNITS_USE
+    elif codec != OURS:
+        title, use = STOCK_TITLE.format(codec), STOCK_USE
     front = {
         "tags": ["espnet", "audio", "speechtokenizer", PIPELINE[kind]],
         "language": [one.strip() for one in str(meta["language"]).split(",")],
@@ -94,7 +117,7 @@ def model_card(meta: Mapping[str, Any], name: str, results: str = "") -> str:
     ]
     parts = [
         f"---\n{yaml.safe_dump(front, sort_keys=False, allow_unicode=True)}---\n",
-        f"# {TITLE[kind]}\n",
+        f"# {title}\n",
         f"{'; '.join(facts)}.\n" if facts else "",
         "## Load\n",
         "It needs the ESPnet plugin espnet-st: `pip install espnet_st`, or from its "
@@ -102,7 +125,7 @@ def model_card(meta: Mapping[str, Any], name: str, results: str = "") -> str:
         f"```python\n{LOAD[kind].format(name=name)}```\n",
         f"ESPnet's own `{ESPNET[kind]}.from_pretrained` loads it as well, after "
         "`espnet_st.registry.register()`.\n",
-        f"## Use and limits\n\n{USE[kind]}\n",
+        f"## Use and limits\n\n{use}\n",
         f"## Training\n\nTraining data: {meta['training_data']}. The configuration is "
         f"`{next(iter(meta['yaml_files'].values()))}`.\n",
         f"## Licence\n\n{meta['license']}\n",

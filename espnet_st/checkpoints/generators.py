@@ -12,7 +12,7 @@ from espnet_st.checkpoints.loading import (
     check_kind,
     find_checkpoint,
     generator_conf,
-    load_files,
+    load_release,
     load_state,
     load_strictly,
     read_config,
@@ -59,14 +59,14 @@ def load_generator(
             file of it is missing or damaged.
     """
     files = model_files(source)
+    checkpoint = model_file or files.checkpoint
     if files.config.suffix == ".json":
-        conf, state = load_files(files, source, model_file)
+        conf, state = load_release(files.config, checkpoint)
         generator: AbsGenerator = Generator(**conf)
     else:
         config = read_config(files.config)
         check_kind(config, "codec", KNOWN_CODECS, source, files.task)
         generator = build_generator(config, files.config)
-        checkpoint = model_file or files.checkpoint
         state = load_state(Path(checkpoint or find_checkpoint(files.config.parent)))
     load_strictly(generator, state, GENERATOR)
     return generator

@@ -24,7 +24,7 @@ from espnet_st.checkpoints.official_codec import (
     official_names,
     state_from_official,
 )
-from espnet_st.checkpoints.sources import CODEC, ModelFiles, model_files
+from espnet_st.checkpoints.sources import CODEC, model_files
 from espnet_st.codec.generator import Generator
 
 CHECKPOINTS = (
@@ -191,18 +191,21 @@ def check_kind(
     names = [names] if isinstance(names, str) else list(names)
     if config.get(key) in names and not task:
         return
-    known = " or ".join(map(repr, names))
     if key in config and not task:
+        known = " or ".join(map(repr, names))
         raise ValueError(f"{source} is of {key} {config[key]!r}; expected {known}")
     found = task or next((one for one in KINDS if one in config), "")
     kind = KINDS.get(found, f"a model of the task {found}" if found else "no model")
+    known = ", ".join(names)
     raise ValueError(f"{source} is {kind}; expected {KINDS[key]} ({key}: {known})")
 
 
 def load_codec(
     source: str | Path, model_file: str | Path | None = None
 ) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Load a trained codec's configuration and tensors, of whatever form.
+    """Load a trained SpeechTokenizer's configuration and tensors, of whatever form.
+
+    `generators.load_generator` takes ESPnet's own codecs as well.
 
     Args:
         source: See `sources.model_files`.
@@ -216,16 +219,10 @@ def load_codec(
     Raises:
         ValueError: If there is no such codec, or a file of it is missing or damaged.
     """
-    return load_files(model_files(source), source, model_file)
-
-
-def load_files(
-    files: ModelFiles, source: str | Path, model_file: str | Path | None = None
-) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Load a codec whose files were found; arguments and results are `load_codec`'s."""
+    files = model_files(source)
     model_file = model_file or files.checkpoint
     if files.config.suffix == ".json":
-        return _load_release(files.config, model_file)
+        return load_release(files.config, model_file)
     config = read_config(files.config)
     check_kind(config, "codec", "speechtokenizer", source, files.task)
     checkpoint = Path(model_file or find_checkpoint(files.config.parent))
@@ -240,10 +237,21 @@ def generator_conf(config: Mapping[str, Any]) -> dict[str, Any]:
     return conf | {key: options[key] for key in known if key in options}
 
 
-def _load_release(
+def load_release(
     config: Path, model_file: str | Path | None
 ) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Load what has a `config.json`: the official form, or that of Hugging Face."""
+    """Load what has a `config.json`: the official form, or that of Hugging Face.
+
+    Args:
+        config: That file.
+        model_file: The checkpoint; by default the one beside it.
+
+    Returns:
+        As `load_codec`.
+
+    Raises:
+        ValueError: If a file is missing or damaged.
+    """
     try:
         content = json.loads(config.read_text(encoding="utf-8"))
         hugging_face = is_hugging_face(content)

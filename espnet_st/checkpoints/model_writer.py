@@ -256,6 +256,7 @@ def _check_codec(
     generator = build_generator(config, path)
     load_strictly(generator, state, GENERATOR)
     return {
+        "codec": generator.kind,
         "sample_rate": generator.sample_rate,
         "frame_rate": generator.frame_rate,
         "n_q": generator.n_q,

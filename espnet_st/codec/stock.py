@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.utils import remove_weight_norm
 
 from espnet_st.codec.abs_generator import AbsGenerator
@@ -71,6 +71,8 @@ class StockGenerator(AbsGenerator):
     Raises:
         ValueError: If ESPnet's class does not take these options.
     """
+
+    quantizer: Any
 
     def __init__(self, codec: str, codec_conf: Mapping[str, Any]):
         super().__init__()
@@ -201,6 +203,6 @@ class StockGenerator(AbsGenerator):
         return list(map(step, batch, states))
 
 
-def _find(module: str, name: str) -> type[nn.Module]:
+def _find(module: str, name: str) -> Any:
     """Import a class of ESPnet's codecs, which takes a second."""
     return getattr(importlib.import_module(f"espnet2.gan_codec.{module}"), name)

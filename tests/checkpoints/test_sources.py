@@ -101,8 +101,8 @@ def renamed(config="exp/config.yaml", model="exp/model.pth", task=""):
         ({"exp/model.pth": None}, "has no exp/model.pth, which its meta.yaml names"),
         ({"exp/model.pth": b"nonsense"}, "not a readable checkpoint"),
         (
-            {"exp/config.yaml": "codec: dac"},
-            "zip is of codec 'dac'; expected 'speechtokenizer'",
+            {"exp/config.yaml": "codec: funcodec"},
+            "zip is of codec 'funcodec'; expected 'speechtokenizer' or 'sound",
         ),
         (
             {"exp/config.yaml": "tts: vits"},

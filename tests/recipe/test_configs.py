@@ -34,15 +34,21 @@ def parse(task, path, tmp_path, *extra):
 
 @of_kind("codec")
 def test_a_codec_config_builds(path, tmp_path, monkeypatch):
-    from espnet2.tasks.gan_codec import GANCodecTask
+    from espnet_st.checkpoints.generators import build_generator
+    from espnet_st.tasks.codec import CodecTask
 
     monkeypatch.chdir(path.parents[1])
-    args = parse(GANCodecTask, path, tmp_path)
-    model = GANCodecTask.build_model(args)
-    optimizers = GANCodecTask.build_optimizers(args, model)
-    generator = model.codec.generator
-    assert generator.sample_rate == args.codec_conf["sample_rate"]
+    args = parse(CodecTask, path, tmp_path)
+    model = CodecTask.build_model(args)
+    optimizers = CodecTask.build_optimizers(args, model)
+    generator = build_generator(vars(args))  # as for inference
+    names = {key: value.shape for key, value in generator.state_dict().items()}
+    trained = model.codec.generator.state_dict()
+    assert names == {key: value.shape for key, value in trained.items()}
+    conf = args.codec_conf
+    assert generator.sample_rate == conf.get("sample_rate", conf.get("sampling_rate"))
     assert generator.frame_rate == 50  # the teacher's
+    assert generator.n_q == 8
     assert args.chunk_length % generator.hop_length == 0
     assert len(optimizers) == 2
     assert args.iterator_type == "chunk"
