@@ -117,6 +117,14 @@ def test_names_in_the_list_of_systems_are_held_to_the_same(tmp_path):
     assert code == 1 and "'a b' holds a blank or another character" in said
 
 
+def test_units_need_a_teacher(tmp_path):
+    systems = tmp_path / "systems.yaml"
+    codec = "{config: conf/train_units.yaml, teacher: none}"
+    systems.write_text(f"- {{key: x, label: X, codec: {codec}}}\n")
+    code, said = st("--systems", systems)
+    assert code == 1 and "x: teacher: none, but units are those of a teacher" in said
+
+
 def test_names_with_other_letters_are_taken(tmp_path):
     code, said = st("--stage", 2, "--stop_stage", 2, "--datadir", tmp_path / "d-é.1_+")
     assert code == 1 and "d-é.1_+/train/wav.scp is missing: stage 1" in said
