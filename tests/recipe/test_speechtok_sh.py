@@ -145,7 +145,8 @@ def test_a_list_that_does_not_fit_is_refused_before_stage_1(tmp_path, options, m
 def list_systems(tmp_path, config, *options):
     """What speechtok.sh learns of one system of mini, whose teacher is none."""
     path = tmp_path / "systems.yaml"
-    path.write_text(
+    codec = f"{{config: {config}, teacher: none}}"
+    path.write_text(f"- key: x\n  label: X\n  codec: {codec}")
         f"- key: x\n  label: X\n  codec: {{config: {config}, teacher: none}}"
     )
     return subprocess.run(
