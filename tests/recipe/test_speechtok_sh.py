@@ -147,8 +147,6 @@ def list_systems(tmp_path, config, *options):
     path = tmp_path / "systems.yaml"
     codec = f"{{config: {config}, teacher: none}}"
     path.write_text(f"- key: x\n  label: X\n  codec: {codec}")
-        f"- key: x\n  label: X\n  codec: {{config: {config}, teacher: none}}"
-    )
     return subprocess.run(
         [sys.executable, "scripts/systems.py", "list", *options, path],
         cwd=ROOT / "egs2/mini/speechtok1",
