@@ -171,7 +171,7 @@ class StockGenerator(AbsGenerator):
         return torch.stack([layer.decode(one) for layer, one in zip(layers, codes)])
 
     def latent(self, codes: Tensor, start: int = 0) -> Tensor:
-        """Sum the vectors of codes layer by layer, as ESPnet does, to the last bit."""
+        """Sum the vectors layer by layer, as ESPnet does; see the base class."""
         return functools.reduce(torch.add, self.codes_to_vectors(codes, start))
 
     def codebooks(self) -> Tensor:

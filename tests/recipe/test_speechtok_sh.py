@@ -1,6 +1,7 @@
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -147,6 +148,36 @@ def test_a_gpu_that_is_not_there_is_refused_before_stage_1(tmp_path):
 def test_a_list_that_does_not_fit_is_refused_before_stage_1(tmp_path, options, message):
     code, said = st(*places(tmp_path), *options)
     assert code == 1 and message in said and "stage 1" not in said
+
+
+def list_systems(tmp_path, config, *options):
+    """What speechtok.sh learns of one system of mini, whose teacher is none."""
+    path = tmp_path / "systems.yaml"
+    codec = f"{{config: {config}, teacher: none}}"
+    path.write_text(f"- key: x\n  label: X\n  codec: {codec}")
+    return subprocess.run(
+        [sys.executable, "scripts/systems.py", "list", *options, path],
+        cwd=ROOT / "egs2/mini/speechtok1",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("config", "teacher"),
+    [("train_speechtokenizer_mini.yaml", "none"), ("train_encodec.yaml", "''")],
+)
+def test_only_a_codec_that_takes_a_teacher_gets_its_options(tmp_path, config, teacher):
+    """ESPnet's own codecs refuse `lambda_distill`."""
+    done = list_systems(tmp_path, f"conf/{config}")
+    assert f"declare -A distilled_from=([x]={teacher})" in done.stdout, done.stderr
+
+
+def test_the_rate_of_espnets_own_codec_is_held_to_the_recipes(tmp_path):
+    done = list_systems(tmp_path, "conf/train_encodec.yaml", "--fs", "24000")
+    assert done.returncode == 1
+    assert "train_encodec.yaml is for 16000 Hz, --fs is 24000" in done.stderr
 
 
 def test_a_codec_that_is_not_trained_here_must_be_there(tmp_path):
