@@ -52,7 +52,7 @@ class CodedSet:
         rate = float(frame_rate)
         if not (np.isfinite(rate) and rate > 0):
             raise ValueError(f"{frame_rate} frames per second; expected more than 0")
-        arrays = {key: _as_codes(key, value) for key, value in codes.items()}
+        arrays = {key: as_codes(key, value) for key, value in codes.items()}
         first = next(iter(arrays))
         n_q = len(arrays[first])
         if isinstance(codebook_sizes, int | np.integer):
@@ -91,7 +91,7 @@ class CodedSet:
         return self.codes[utterance].shape[1] / self.frame_rate
 
 
-def _as_codes(key: str, value: object) -> np.ndarray:
+def as_codes(key: str, value: object) -> np.ndarray:
     """Return codes (n_q, T) int64 of what came for an utterance."""
     array = np.asarray(value)
     if array.ndim == 1:
