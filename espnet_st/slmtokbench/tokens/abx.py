@@ -1,6 +1,6 @@
 """ABX: is a triphone nearer to its like than to one with another middle phone?
 
-Triplets, distances and means are those of `fastabx` and follow the ZeroSpeech challenge:
+Triplets, distances and means are those of `fastabx`, as in the ZeroSpeech challenge:
 A and X are one triphone, B differs in the middle phone, all three of one speaker
 ("within") or X of another ("across"). Frames are aligned by dynamic time warping.
 """
@@ -74,7 +74,8 @@ def hamming_distance(a: Tensor, b: Tensor) -> Tensor:
     """Compute the share of layers that differ, of all pairs of frames.
 
     Args:
-        a, b: Codes (n_a, T_a, n_q) and (n_b, T_b, n_q).
+        a: Codes (n_a, T_a, n_q).
+        b: Codes (n_b, T_b, n_q).
 
     Returns:
         (n_a, n_b, T_a, T_b) in [0, 1].

@@ -102,7 +102,7 @@ def score_codes(
         - `voices`: part to `accuracy` and `chance`; estimates (key, "rvq2_8",
           "nearest_voice").
         - `abx`: see `abx_errors`; `stability`: change to part to interval, estimates
-          (key, "rvq1", "kept_shift_80") and so on, part "all" not among them;
+          (key, "rvq1", "kept_shift_half") and so on, part "all" not among them;
           `speed`: see there.
 
     Raises:
@@ -188,7 +188,9 @@ def _phones(
 ) -> dict[str, Any]:
     n_frames = {utterance: line.shape[1] for utterance, line in coded.codes.items()}
     labels = FrameLabels.of(n_frames, phones, coded.frame_rate)
-    terms, layers, counts = {}, [], []
+    terms: dict[tuple[str, str, str], dict[str, tuple[float, float]]] = {}
+    layers: list[dict[str, Any]] = []
+    counts: list[CodePhoneCounts] = []
     for layer, size in enumerate(coded.codebook_sizes):
         codes = coded.layer(layer)
         counts.append(CodePhoneCounts.count_labels(codes, labels, size))
@@ -209,8 +211,8 @@ def _unit_lm(
 ) -> dict[str, Any]:
     if train is not None and train.codebook_sizes[0] != coded.codebook_sizes[0]:
         raise ValueError(
-            f"the training set has codes of {train.codebook_sizes[0]} entries, the test "
-            f"set of {coded.codebook_sizes[0]}; expected one codebook"
+            f"the training set's codebook has {train.codebook_sizes[0]} entries, the "
+            f"test set's {coded.codebook_sizes[0]}; expected one codebook"
         )
     first = None if train is None else train.layer(0)
     by_order = unit_lm_terms(coded.layer(0), first, coded.codebook_sizes[0], seed=seed)

@@ -16,7 +16,7 @@ LONGER, SLACK = 1.05, 0.25
 drop what fills no frame, and aligners round."""
 
 SHORTER = 0.6
-"""Less than this share of all codes within the phones' time is no silence at the ends."""
+"""Phones that end before this share of all codes are not just silent at the end."""
 
 
 def check_phone_times(
@@ -59,6 +59,6 @@ def check_phone_times(
     if phones < SHORTER * codes:
         raise ValueError(
             f"phones end long before the codes: at {phones:.2f} s in sum, the codes at "
-            f"{codes:.2f} s. Expected times in seconds of the same audio, and the frame "
-            "rate of the codes."
+            f"{codes:.2f} s. Expected times in seconds of the same audio, and the "
+            "frame rate of the codes."
         )

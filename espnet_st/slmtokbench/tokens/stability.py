@@ -30,7 +30,7 @@ class Change:
     """Describe a change of the audio.
 
     Attributes:
-        name: E.g. "shift_80", "zeros_before", "snr_40".
+        name: E.g. "shift_half", "zeros_before", "snr_40".
         apply: From utterance id and signal to the changed signal.
         offsets: By how many frames the changed codes may be later; the best counts.
     """
@@ -42,10 +42,11 @@ class Change:
 
 def changes(hop_length: int, seed: int) -> Iterator[Change]:
     """List shifts of 1 sample, a quarter, half and a whole frame; padding; noise."""
-    for shift in sorted({1, hop_length // 4, hop_length // 2, hop_length} - {0}):
+    parts = {"quarter": hop_length // 4, "half": hop_length // 2, "frame": hop_length}
+    for name, shift in {"sample": 1, **parts}.items():
         nearest = {shift // hop_length, math.ceil(shift / hop_length)}
         offsets = tuple(sorted(-offset for offset in nearest))
-        yield Change(f"shift_{shift}", _shift(shift), offsets)
+        yield Change(f"shift_{name}", _shift(shift), offsets)
     silence = np.zeros(PADDING * hop_length, dtype=np.float32)
     yield Change(
         "zeros_before", lambda _, wav: np.concatenate([silence, wav]), (PADDING,)

@@ -50,6 +50,16 @@ class Tokenizer:
         return found
 
 
+def codec_tokenizer(codec: Any) -> Tokenizer:
+    """Wrap an `AudioCoding`, or what has its methods and properties."""
+    return Tokenizer(
+        encode=codec.encode_batch,
+        hop_length=codec.hop_length,
+        sample_rate=codec.sample_rate,
+        decode=codec.decode_batch,
+    )
+
+
 def check_length(key: str, codes: np.ndarray, samples: int, hop_length: int) -> None:
     """Refuse codes (n_q, T) that are not as long as the speech, within a frame.
 
@@ -77,8 +87,8 @@ def check_speech(speech: Mapping[str, np.ndarray], hop_length: int) -> None:
     for key, signal in speech.items():
         if signal.ndim != 1 or len(signal) < 2 * hop_length:
             raise ValueError(
-                f"speech of {key} has shape {signal.shape}; expected (N,) with at least "
-                f"two frames, {2 * hop_length} samples"
+                f"speech of {key} has shape {signal.shape}; expected (N,) with at "
+                f"least two frames, {2 * hop_length} samples"
             )
         if not np.isfinite(signal).all():
             raise ValueError(f"speech of {key} holds NaN or infinity")

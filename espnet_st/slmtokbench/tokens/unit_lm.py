@@ -142,7 +142,7 @@ class UnitLM:
 
 
 def _find(keys: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Find each key among sorted ones: its place (any, if it is missing), and if met."""
+    """Find the places of keys among sorted ones, and which of them are there."""
     place = np.searchsorted(keys, wanted)
     return place, keys[place] == wanted
 
@@ -199,8 +199,8 @@ def _splits(
         both = sorted(set(train) & set(test))
         if both:
             raise ValueError(
-                f"{len(both)} utterances, e.g. {both[0]}, are in the training set of the "
-                "unit language model and in its test set; expected none"
+                f"{len(both)} utterances, e.g. {both[0]}, are both in the training set "
+                "and in the test set of the unit language model; expected none"
             )
         yield train, test
         return
@@ -218,7 +218,8 @@ def _splits(
 
 def _limited(train: Mapping[str, np.ndarray], seed: int) -> Sequence[np.ndarray]:
     """Take utterances in an order by seed until there are `MAX_FRAMES`."""
-    chosen, frames = [], 0
+    chosen: list[np.ndarray] = []
+    frames = 0
     keys = sorted(train)
     random.Random(seed).shuffle(keys)
     for key in keys:

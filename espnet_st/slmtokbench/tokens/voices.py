@@ -67,8 +67,8 @@ def nearest_voice(
     counts = np.bincount(labels)
     if len(names) < 2 or counts.max() < 2:
         raise ValueError(
-            f"{len(labels)} utterances of {len(names)} speakers; expected two speakers, "
-            "and two utterances of one, to ask whose the nearest is"
+            f"{len(labels)} utterances of {len(names)} speakers; expected two "
+            "speakers, and two utterances of one, to ask whose the nearest is"
         )
     table = np.asarray(vectors, dtype=np.float64)
     if not np.isfinite(table).all():
