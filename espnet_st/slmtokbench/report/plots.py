@@ -129,7 +129,7 @@ def plot_phones_given_codes(tables: Mapping[str, CodePhoneCounts], path: Path) -
         )  # fmt: skip
         axis.set_yticks(range(len(table.phones)), table.phones, fontsize=6)
         axis.set_xlabel("codes, by commonest phone; unused last")
-        axis.set_title(f"{title}: {int(used.sum())} codes used", fontsize=10)
+        axis.set_title(f"{title}: {used.sum()} of {len(used)} codes used", fontsize=10)
     _save(figure, path)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import math
+import random
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -30,6 +31,10 @@ GAP = 0.011
 
 MAX_SIZE_GROUP, MAX_X_ACROSS = 10, 5
 """Of ZeroSpeech 2021: items of a kind in a triplet's cell, other speakers of X."""
+
+
+MAX_UTTERANCES = 300
+"""More are sampled."""
 
 
 class Triphone(NamedTuple):
@@ -102,7 +107,7 @@ def abx_errors(
         codebooks: Vectors (codebook_size, D) of each layer: the distance is then the
             angle between their sums. Without them it is the share of layers that
             differ.
-        seed: Of the sample of triplets.
+        seed: Of the sample of utterances and triplets.
 
     Returns:
         `distance`, "angular" or "hamming"; `triphones`, how many; and by part, "rvq1"
@@ -116,8 +121,10 @@ def abx_errors(
     if importlib.util.find_spec("fastabx") is None:
         raise NotScored("pip install fastabx (Python 3.12 or later)")
     shared = sorted(set(coded.codes) & set(alignments) & set(speakers))
+    if len(shared) > MAX_UTTERANCES:
+        shared = sorted(random.Random(seed).sample(shared, MAX_UTTERANCES))
     check_phone_times({key: coded.seconds(key) for key in shared}, alignments)
-    triphones = [t for t in find_triphones(coded, alignments) if t.utterance in shared]
+    triphones = find_triphones(coded, {key: alignments[key] for key in shared})
     if not triphones:
         raise ValueError(
             f"no triphone in {len(shared)} utterances with codes, phones and speakers"

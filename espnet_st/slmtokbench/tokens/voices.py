@@ -40,8 +40,8 @@ class Voices:
             for x in (self.accuracy.value, self.accuracy.low, self.accuracy.high)
         )
         return (
-            f"{name}\nnearest voice is the speaker's: {value:.0f} % "
-            f"({low:.0f} to {high:.0f}), chance {100 * self.chance:.0f} %"
+            f"{name}: nearest is the same voice\n{value:.0f} % ({low:.0f} to "
+            f"{high:.0f}), by chance {100 * self.chance:.0f} %"
         )
 
 
