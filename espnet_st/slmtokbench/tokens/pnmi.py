@@ -165,6 +165,17 @@ class CodePhoneCounts:
         """Compute p(phone | code), (n_phones, codebook_size); 0 for unused codes."""
         return self.counts / np.maximum(self.counts.sum(axis=0, keepdims=True), 1)
 
+    def sorted_codes(self) -> np.ndarray:
+        """Order codes (codebook_size,) as figure 5 does.
+
+        By their commonest phone, those of one phone from the surest on; codes that were
+        never used come last.
+        """
+        share = self.phones_by_code()
+        used = self.counts.sum(axis=0) > 0
+        commonest = np.where(used, share.argmax(axis=0), len(self.phones))
+        return np.lexsort((-share.max(axis=0), commonest))
+
     def summary(self) -> dict[str, float]:
         """Compute all figures of the table.
 

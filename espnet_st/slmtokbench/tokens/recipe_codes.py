@@ -134,12 +134,15 @@ def _scores_of(
             AudioCoding.from_pretrained(tokens.system.codec_exp)
         )
         speech = _speech(recipe.raw_dir / name, tokenizer.sample_rate, config)
+    train = None
+    if is_test and "unit_lm" in wanted:
+        train = _coded(tokens, recipe.train_set, config.seed)
     scores = score_codes(
         _coded(tokens, name, config.seed),
         key=tokens.system.base,
         phones=_phones(recipe, name),
         speakers=read_table(speakers) if speakers.is_file() else None,
-        train=_coded(tokens, recipe.train_set, config.seed) if is_test else None,
+        train=train,
         codebooks=[book.numpy() for book in tokens.codebooks],
         tokenizer=tokenizer,
         speech=speech,
