@@ -47,13 +47,19 @@ def test_width_is_that_of_tables_counted_again_in_each_draw():
         for key in keys
     ]
     tables = np.tensordot(draw_weights(keys)[:300], np.array(counts), axes=1)
-    for name in found:
+    # Two codes of a phone are about as common here: a table counted again takes the
+    # commoner one in each draw, which makes cluster purity vary less.
+    for name, widest, least in (
+        ("pnmi", 1.1, 0.95),
+        ("phone_purity", 1.1, 0.9),
+        ("cluster_purity", 1.35, 0.75),
+    ):
         again = np.array(
             [CodePhoneCounts(labels.phones, t, 0).summary()[name] for t in tables]
         )
-        assert found[name].draws.std() == pytest.approx(again.std(), rel=0.1)
-        correlation = np.corrcoef(found[name].draws[:300], again)[0, 1]
-        assert correlation > 0.9
+        drawn = found[name].draws[:300]
+        assert 0.9 < drawn.std() / again.std() < widest, name
+        assert np.corrcoef(drawn, again)[0, 1] > least, name
 
 
 def test_counting_again_lifts_pnmi_of_small_corpora_and_the_terms_do_not():
