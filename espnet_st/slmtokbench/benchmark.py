@@ -15,6 +15,7 @@ from espnet_st.inference.audio_coding import AudioCoding
 from espnet_st.slmtokbench.cache import ScoreCache
 from espnet_st.slmtokbench.config import BenchmarkConfig
 from espnet_st.slmtokbench.recipe import Recipe
+from espnet_st.slmtokbench.report.code_tables import code_tables
 from espnet_st.slmtokbench.report.environment import describe_environment
 from espnet_st.slmtokbench.report.page import Section, render_report
 from espnet_st.slmtokbench.report.results import (
@@ -30,11 +31,12 @@ from espnet_st.slmtokbench.speech_figures import SpeechFigures
 from espnet_st.slmtokbench.speech_scores import SpeechScores, score_speech
 from espnet_st.slmtokbench.systems import System
 from espnet_st.slmtokbench.teachers import teacher_of
-from espnet_st.slmtokbench.tokens.scores import (
-    Tokens,
-    score_alignment,
-    score_codebooks,
+from espnet_st.slmtokbench.tokens.recipe_codes import (
+    codebook_rows,
+    score_recipe_codes,
+    shown_figures,
 )
+from espnet_st.slmtokbench.tokens.scores import Tokens, score_alignment
 
 
 def load_tokens(systems: Sequence[System]) -> list[Tokens]:
@@ -78,7 +80,8 @@ def run(
     n_q = {tokens.system.key: tokens.n_q for tokens in tokenizers}
     clock = time.monotonic()
 
-    codebooks, counts, uncounted = score_codebooks(tokenizers, recipe, cache)
+    codes = score_recipe_codes(tokenizers, recipe, config, cache)
+    codebooks = codebook_rows(codes, recipe)
     clock = _lap(clock, "codes and phones")
     alignment, unaligned = score_alignment(
         tokenizers, recipe, config, cache, nj, device
@@ -96,8 +99,9 @@ def run(
             if line["kind"] == "resynthesis" and line["model"] == system.label:
                 line["teacher"] = name
     tables = paper_tables(figures, codebooks, config.quality)
+    tables |= code_tables(shown_figures(codes, recipe))
     scorers = describe_scorers(config, speech)
-    unscored = [f"{name}: {why}" for name, why in uncounted.items()]
+    unscored = [f"{name}: {why}" for name, why in codes.missing.items()]
     unscored += [f"text alignment of {name}: {why}" for name, why in unaligned.items()]
     unscored += [f"{name}: {why}" for name, why in speech.missing_conditions.items()]
     unscored += [f"{name}: {why}" for name, why in speech.missing_scorers.items()]
@@ -124,11 +128,14 @@ def run(
             "systems": [dataclasses.asdict(system) for system in recipe.systems],
             "figures": figures,
             "codebooks": codebooks,
+            "codes": codes.figures,
             "failures": speech.failures,
             "not_scored": unscored,
         },
     )
-    sections = make_sections(recipe, config, tokenizers, speech, tables, counts, images)
+    sections = make_sections(
+        recipe, config, tokenizers, speech, tables, codes.counts, images
+    )
     if config.notes:
         sections.append(Section("What to know", notes=config.notes))
     scorers = dataclasses.replace(scorers, notes=unscored)

@@ -40,6 +40,9 @@ class BenchmarkConfig:
         downstream_init: "codebooks" or "random" embeddings.
         mi_utterances: Utterances of the validation set in the mutual information.
         players: Utterances per condition that can be heard in the report.
+        code_figures: Figures of codes, of `tokens.code_scores.FIGURES`; "stability" and
+            "speed" run the codec.
+        tokenizer_utterances: Utterances of the test set for these two.
         tsne_speakers, tsne_utterances: Voices, and utterances of each, in figure 4.
         notes: What a reader of the results must know; printed with them.
         scorers: Values of the scorers' own settings, by name. In YAML and on the
@@ -62,6 +65,8 @@ class BenchmarkConfig:
     downstream_init: str = "codebooks"
     mi_utterances: int = 300
     players: int = 3
+    code_figures: tuple[str, ...] = ("usage", "phones", "unit_lm", "voices", "abx")
+    tokenizer_utterances: int = 10
     tsne_speakers: int = 5
     tsne_utterances: int = 10
     notes: tuple[str, ...] = ()

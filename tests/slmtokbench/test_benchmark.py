@@ -135,6 +135,10 @@ def test_whole_benchmark(recipe, capsys):
     assert figures["x_vc_rvq2"]["sim_source"] is not None
     assert figures["x_rvq1_4"]["alignment"]["steps"] == 2
     assert {row["set"] for row in scores["codebooks"]} == {"train", "test"}
+    assert len(scores["codes"]["SpeechTokenizer"]["train"]["usage"]["layers"]) == 4
+    assert "### Codes by layer" in text and "|SpeechTokenizer|RVQ-4|" in text
+    assert re.search(r"- unit_lm of SpeechTokenizer on test: 6 utterances, e.g.", text)
+    assert re.search(r"- codes of No distillation on test: no codes at", text)
     assert "|SpeechTokenizer|RVQ-1|teacher avg|" in text
     # Not scored, and why: no weights, no language model, nothing synthesized.
     assert re.search(r"\|wavlm\|voice\|not scored: the weights of .* are not", text)

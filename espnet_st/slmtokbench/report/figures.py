@@ -24,6 +24,7 @@ from espnet_st.slmtokbench.report.plots import (
 from espnet_st.slmtokbench.scorers.base import read_speech
 from espnet_st.slmtokbench.systems import layer_span, layer_title
 from espnet_st.slmtokbench.tokens.scores import Tokens
+from espnet_st.slmtokbench.tokens.voices import nearest_voice
 
 CURVES = {
     "codec": (
@@ -142,7 +143,7 @@ def draw_voices(
     names = sorted(groups)
     names = sorted(choice.sample(names, min(config.tsne_speakers, len(names))))
     pooled: dict[str, list[np.ndarray]] = {}
-    labels = []
+    labels, keys = [], []
     for name in names:
         count = min(config.tsne_utterances, len(groups[name]))
         for key in choice.sample(groups[name], count):
@@ -154,7 +155,12 @@ def draw_voices(
             for title, vector in parts.items():
                 pooled.setdefault(title, []).append(vector.numpy())
             labels.append(name)
-    arrays = {title: np.stack(vectors) for title, vectors in pooled.items()}
+            keys.append(key)
+    arrays = {}
+    for title, rows in pooled.items():
+        points = np.stack(rows)
+        voices = nearest_voice(points, labels, keys, config.seed)
+        arrays[voices.title(title)] = points
     plot_voices(arrays, labels, config.seed, path)
 
 

@@ -121,15 +121,13 @@ def plot_phones_given_codes(tables: Mapping[str, CodePhoneCounts], path: Path) -
     for axis, (title, table) in zip(axes[0], tables.items()):
         share = table.phones_by_code()
         used = table.counts.sum(axis=0) > 0
-        commonest = np.where(used, share.argmax(axis=0), len(table.phones))
-        order = np.lexsort((-share.max(axis=0), commonest))
         axis.imshow(
-            share[:, order], aspect="auto", cmap="Blues", vmin=0, vmax=1,
+            share[:, table.sorted_codes()], aspect="auto", cmap="Blues", vmin=0, vmax=1,
             interpolation="nearest",
         )  # fmt: skip
         axis.set_yticks(range(len(table.phones)), table.phones, fontsize=6)
         axis.set_xlabel("codes, by commonest phone; unused last")
-        axis.set_title(f"{title}: {int(used.sum())} codes used", fontsize=10)
+        axis.set_title(f"{title}: {used.sum()} of {len(used)} codes used", fontsize=10)
     _save(figure, path)
 
 

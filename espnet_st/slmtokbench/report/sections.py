@@ -88,7 +88,14 @@ def make_sections(
         )
     if "codebook" in tables:
         sections.append(
-            Section("Codes and phones", tables=[tables["codebook"]], figures=phones)
+            Section(
+                "Codes and phones",
+                tables=[
+                    tables["codebook"],
+                    *(tables[n] for n in tables if "code_" in n),
+                ],
+                figures=phones,
+            )
         )
     curves = draw_curves(_experiments(recipe.systems), images)
     sections.append(Section("Training", figures=curves))

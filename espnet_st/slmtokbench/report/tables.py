@@ -30,6 +30,20 @@ def number(figures: Mapping, name: str, digits: int = 2) -> str:
     return NOT_SCORED if value is None else f"{value:.{digits}f}"
 
 
+def interval_cell(
+    figures: Mapping, name: str, digits: int = 2, scale: float = 1.0
+) -> str:
+    """Write one figure with its interval, where it has one, as text."""
+    estimate = figures.get(name)
+    if estimate is None or estimate["value"] is None:
+        return NOT_SCORED
+    value, low, high = (estimate[part] for part in ("value", "low", "high"))
+    text = f"{scale * value:.{digits}f}"
+    if low is None or high is None:
+        return text
+    return f"{text} ({scale * low:.{digits}f}–{scale * high:.{digits}f})"
+
+
 def wer_cell(figures: Mapping) -> str:
     """Write the word error rate with its 95 % interval."""
     value = figures.get("wer")
@@ -222,9 +236,9 @@ def codebook_table(rows: Sequence[Mapping]) -> Table:
                 row["model"],
                 row["tokens"],
                 row["set"],
-                number(row, "pnmi", 3),
-                number(row, "phone_purity", 3),
-                number(row, "cluster_purity", 3),
+                interval_cell(row, "pnmi", 3),
+                interval_cell(row, "phone_purity", 3),
+                interval_cell(row, "cluster_purity", 3),
                 NOT_SCORED if used is None else f"{used} / {row['codebook_size']}",
                 number(row, "entropy"),
                 number(row, "frames", 0),

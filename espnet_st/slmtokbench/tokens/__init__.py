@@ -1,1 +1,4 @@
-"""Scores of tokens: mutual information, downstream model, phones."""
+"""Scores of tokens: mutual information, downstream model, phones, usage of codes.
+
+`code_scores.score_codes` computes every figure of a set of codes, but text alignment.
+"""

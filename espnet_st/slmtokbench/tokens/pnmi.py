@@ -5,12 +5,13 @@ Everything here is a statistic of one table of counts, phones by codes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from espnet_st.data.kaldi import TimedPhone
+from espnet_st.slmtokbench.tokens.phone_times import check_phone_times
 
 
 def frame_phones(
@@ -27,14 +28,74 @@ def frame_phones(
         T phones; None where no phone is spoken. Of equals, the earlier one.
     """
     phones: list[str | None] = [None] * n_frames
-    longest = np.zeros(n_frames)
-    for start, duration, phone in sorted(segments):
-        begin, end = start * frame_rate, (start + duration) * frame_rate
-        for t in range(max(int(begin), 0), min(int(np.ceil(end)), n_frames)):
-            overlap = min(end, t + 1) - max(begin, t)
-            if overlap > longest[t] + 1e-9:
-                longest[t], phones[t] = overlap, phone
+    ordered = sorted(segments)
+    if not ordered:
+        return phones
+    begin = np.array([segment.start for segment in ordered]) * frame_rate
+    end = begin + np.array([segment.duration for segment in ordered]) * frame_rate
+    first = np.clip(np.floor(begin), 0, n_frames).astype(np.int64)
+    last = np.clip(np.ceil(end), first, n_frames).astype(np.int64)
+    # Every pair of a segment and a frame that it touches.
+    segment_of = np.repeat(np.arange(len(ordered)), last - first)
+    starts = np.cumsum(last - first) - (last - first)
+    frame_of = np.arange(len(segment_of)) + np.repeat(first - starts, last - first)
+    overlap = np.minimum(end[segment_of], frame_of + 1)
+    overlap -= np.maximum(begin[segment_of], frame_of)
+    overlap = np.round(overlap, 9)
+    # Ascending overlap, of equals the later segment first: the last one to be written
+    # is the frame's.
+    for pair in np.lexsort((-segment_of, overlap)):
+        if overlap[pair] > 0:
+            phones[frame_of[pair]] = ordered[segment_of[pair]].phone
     return phones
+
+
+@dataclass(frozen=True)
+class FrameLabels:
+    """Hold the phone of each frame of a corpus.
+
+    Attributes:
+        phones: Names, sorted.
+        rows: Utterance id to (T,) indices of phones; -1 where no phone is spoken.
+    """
+
+    phones: tuple[str, ...]
+    rows: Mapping[str, np.ndarray]
+
+    @classmethod
+    def of(
+        cls,
+        n_frames: Mapping[str, int],
+        alignments: Mapping[str, Sequence[TimedPhone]],
+        frame_rate: float,
+    ) -> FrameLabels:
+        """Label the frames of all utterances that have phone times.
+
+        Args:
+            n_frames: Utterance id to T.
+            alignments: Utterance id to phones with times.
+            frame_rate: Frames per second.
+
+        Raises:
+            ValueError: No utterance has both, or the times are not of these codes (see
+                `check_phone_times`).
+        """
+        shared = sorted(set(n_frames) & set(alignments))
+        if not shared:
+            raise ValueError(
+                f"None of {len(n_frames)} coded utterances is among the "
+                f"{len(alignments)} with phone times."
+            )
+        lasting = {key: n_frames[key] / frame_rate for key in shared}
+        check_phone_times(lasting, alignments)
+        phones = sorted({s.phone for key in shared for s in alignments[key]})
+        index: dict[str | None, int] = {phone: i for i, phone in enumerate(phones)}
+        index[None] = -1
+        rows = {}
+        for key in shared:
+            labels = frame_phones(alignments[key], n_frames[key], frame_rate)
+            rows[key] = np.array([index[label] for label in labels], dtype=np.int64)
+        return cls(tuple(phones), rows)
 
 
 @dataclass(frozen=True)
@@ -58,42 +119,62 @@ class CodePhoneCounts:
         alignments: Mapping[str, Sequence[TimedPhone]],
         codebook_size: int,
         frame_rate: float,
-        utterances: Iterable[str] | None = None,
     ) -> CodePhoneCounts:
-        """Count over a corpus.
+        """Count over all utterances that have both codes and phones.
 
         Args:
             codes: utterance id to the codes of one layer, (T,).
             alignments: utterance id to phones with times.
             codebook_size: number of columns.
             frame_rate: frames per second of the codes.
-            utterances: the ids to count; all that have both by default.
 
         Raises:
-            ValueError: no utterance has both codes and phones.
+            ValueError: see `FrameLabels.of` and `count_labels`.
         """
-        shared = sorted(set(utterances or codes) & set(codes) & set(alignments))
-        if not shared:
-            raise ValueError(
-                f"None of {len(codes)} coded utterances is among the "
-                f"{len(alignments)} with phone times."
-            )
-        phones = sorted({s.phone for key in shared for s in alignments[key]})
-        row = {phone: index for index, phone in enumerate(phones)}
-        counts = np.zeros((len(phones), codebook_size), dtype=np.int64)
+        n_frames = {key: len(line) for key, line in codes.items()}
+        labels = FrameLabels.of(n_frames, alignments, frame_rate)
+        return cls.count_labels(codes, labels, codebook_size)
+
+    @classmethod
+    def count_labels(
+        cls,
+        codes: Mapping[str, Sequence[int] | np.ndarray],
+        labels: FrameLabels,
+        codebook_size: int,
+    ) -> CodePhoneCounts:
+        """Count over the utterances of `labels`.
+
+        Raises:
+            ValueError: a code is not of the codebook.
+        """
+        counts = np.zeros((len(labels.phones), codebook_size), dtype=np.int64)
         skipped = 0
-        for key in shared:
+        for key, rows in labels.rows.items():
             line = np.asarray(codes[key], dtype=np.int64)
-            labels = frame_phones(alignments[key], len(line), frame_rate)
-            index = np.array([-1 if p is None else row[p] for p in labels])
-            known = index >= 0
+            if line.size and not (line.min() >= 0 and line.max() < codebook_size):
+                raise ValueError(
+                    f"codes of {key} lie in [{line.min()}, {line.max()}]; expected "
+                    f"[0, {codebook_size - 1}]"
+                )
+            known = rows >= 0
             skipped += int((~known).sum())
-            np.add.at(counts, (index[known], line[known]), 1)
-        return cls(tuple(phones), counts, skipped)
+            np.add.at(counts, (rows[known], line[known]), 1)
+        return cls(labels.phones, counts, skipped)
 
     def phones_by_code(self) -> np.ndarray:
         """Compute p(phone | code), (n_phones, codebook_size); 0 for unused codes."""
         return self.counts / np.maximum(self.counts.sum(axis=0, keepdims=True), 1)
+
+    def sorted_codes(self) -> np.ndarray:
+        """Order codes (codebook_size,) as figure 5 does.
+
+        By their commonest phone, those of one phone from the surest on; codes that were
+        never used come last.
+        """
+        share = self.phones_by_code()
+        used = self.counts.sum(axis=0) > 0
+        commonest = np.where(used, share.argmax(axis=0), len(self.phones))
+        return np.lexsort((-share.max(axis=0), commonest))
 
     def summary(self) -> dict[str, float]:
         """Compute all figures of the table.

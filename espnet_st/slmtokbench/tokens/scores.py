@@ -1,4 +1,4 @@
-"""Scores of tokens: text alignment (table 3) and codes against phones (table 6)."""
+"""Scores of tokens: text alignment (table 3)."""
 
 from __future__ import annotations
 
@@ -8,12 +8,9 @@ from concurrent.futures import as_completed
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from espnet_st.codes import CodesReader
-from espnet_st.data.kaldi import read_ctm
 from espnet_st.slmtokbench.cache import ScoreCache, file_stamps, fingerprint
 from espnet_st.slmtokbench.config import BenchmarkConfig
 from espnet_st.slmtokbench.processes import threads_each, worker_pool
@@ -26,7 +23,6 @@ from espnet_st.slmtokbench.systems import (
 )
 from espnet_st.slmtokbench.tokens.alignment import AlignmentTask, align
 from espnet_st.slmtokbench.tokens.downstream import random_codebooks
-from espnet_st.slmtokbench.tokens.pnmi import CodePhoneCounts
 
 
 @dataclass(frozen=True)
@@ -166,63 +162,3 @@ def _try_align(task: AlignmentTask) -> Aligned:
         return align(task), ""
     except ValueError as reason:
         return None, str(reason)
-
-
-def score_codebook(
-    tokens: Tokens, name: str, recipe: Recipe, cache: ScoreCache
-) -> CodePhoneCounts:
-    """Count codes of the first layer and phones over one set.
-
-    Raises:
-        ValueError: Codes or phone times are missing.
-    """
-    times = recipe.phone_times(name)
-    key = f"{tokens.system.key}_{name}"
-    stamp = fingerprint(
-        codes=_code_stamps(tokens, [name]),
-        times=file_stamps([times]),
-        frame_rate=tokens.frame_rate,
-    )
-    counted = cache.get("phones", key, stamp)
-    if counted is None:
-        alignments = read_ctm(times)
-        reader = CodesReader(tokens.system.codes_dir / name / "codes.scp")
-        first = {utt: reader[utt][0].numpy() for utt in reader if utt in alignments}
-        table = CodePhoneCounts.count(
-            first, alignments, tokens.codebooks.shape[1], tokens.frame_rate
-        )
-        counted = {
-            "phones": list(table.phones),
-            "counts": table.counts.tolist(),
-            "skipped": table.skipped,
-        }
-        cache.put("phones", key, stamp, counted)
-    return CodePhoneCounts(
-        tuple(counted["phones"]), np.array(counted["counts"]), counted["skipped"]
-    )
-
-
-def score_codebooks(
-    tokenizers: list[Tokens], recipe: Recipe, cache: ScoreCache
-) -> tuple[list[dict], dict[str, CodePhoneCounts], dict[str, str]]:
-    """Score each system's first layer on the training and on the test set (table 6).
-
-    Returns:
-        Lines of the table; counts of the training set by title, for figure 5; what is
-        missing, and why.
-    """
-    lines, counts, missing = [], {}, {}
-    for name in (recipe.train_set, recipe.test_set):
-        for tokens in tokenizers:
-            label = tokens.system.label
-            line: dict[str, Any] = {"model": label, "tokens": "RVQ-1", "set": name}
-            try:
-                table = score_codebook(tokens, name, recipe, cache)
-                line.update(table.summary())
-            except ValueError as reason:
-                missing[f"PNMI of {label} on {name}"] = str(reason)
-            else:
-                if name == recipe.train_set:
-                    counts[f"{label} RVQ-1"] = table
-            lines.append(line)
-    return lines, counts, missing

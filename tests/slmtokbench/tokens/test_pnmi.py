@@ -59,6 +59,52 @@ def test_nothing_in_common_is_refused():
         CodePhoneCounts.count({"u": [0]}, {"v": [TimedPhone(0, 1, "A")]}, 2, 50)
 
 
+def test_codes_are_sorted_by_their_commonest_phone_and_then_by_how_sure_it_is():
+    #         code:  0  1  2  3  4
+    counts = table([[0, 3, 0, 4, 1], [5, 1, 0, 0, 3]])
+    assert counts.sorted_codes().tolist() == [3, 1, 0, 4, 2]
+
+
+def test_of_phones_of_equal_share_the_earlier_has_the_frame():
+    segments = [TimedPhone(0.01, 0.01, "B"), TimedPhone(0.0, 0.01, "A")]
+    assert frame_phones(segments, 1, 50) == ["A"]
+    assert frame_phones([], 2, 50) == [None, None]
+
+
+def test_frames_equal_those_of_a_loop():
+    rng = np.random.default_rng(0)
+    edges = np.sort(rng.uniform(0, 3, 40))
+    segments = [
+        TimedPhone(a, b - a, f"p{n}") for n, (a, b) in enumerate(zip(edges, edges[1:]))
+    ]
+    del segments[::7]
+
+    def overlap(segment, t):
+        end = segment.start + segment.duration
+        return min(end * 75, t + 1) - max(segment.start * 75, t)
+
+    expected = []
+    for t in range(230):
+        best = max(segments, key=lambda s: overlap(s, t))
+        expected.append(best.phone if overlap(best, t) > 1e-9 else None)
+    assert frame_phones(segments, 230, 75) == expected
+    assert len(set(expected)) > 20
+
+
+def test_codes_out_of_range_are_refused():
+    phones = {"u": [TimedPhone(0, 0.06, "A")]}
+    with pytest.raises(
+        ValueError, match=r"codes of u lie in \[-1, 2\]; expected \[0, 2\]"
+    ):
+        CodePhoneCounts.count({"u": [0, -1, 2]}, phones, 3, 50)
+
+
+def test_times_in_milliseconds_are_refused():
+    phones = {"u": [TimedPhone(0, 60, "A")]}
+    with pytest.raises(ValueError, match="phones end after the codes in 1 of 1"):
+        CodePhoneCounts.count({"u": [0, 1, 2]}, phones, 3, 50)
+
+
 def test_conditional_columns_sum_to_one_or_are_empty():
     share = table([[1, 0], [3, 0]]).phones_by_code()
     assert share.sum(axis=0).tolist() == [1, 0]
