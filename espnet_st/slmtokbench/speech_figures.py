@@ -93,9 +93,9 @@ class SpeechFigures:
         config: Which scorers fill the tables, sizes and seed.
 
     Attributes:
-        estimates: Figures with their draws, by system, part and name, as `all` computed
-            them. The ground truth's parts are the kinds of condition beside whose
-            utterances it stands.
+        estimates: Figures with their draws, as `all` computed them, by the system's
+            key in the list (without a seed), part and name. The ground truth's parts
+            are the kinds of condition beside whose utterances it stands.
     """
 
     def __init__(self, speech: SpeechScores, recipe: Recipe, config: BenchmarkConfig):
@@ -104,6 +104,7 @@ class SpeechFigures:
         self.encoder = first_scored(config.scorer_names(SPEAKER), speech.scores)
         self.speakers = _speakers(recipe.test_dir / "utt2spk")
         self.prompt_speakers = _speakers(recipe.test_dir / "zeroshot" / "utt2spk")
+        self.bases = {system.key: system.base for system in recipe.systems}
         self.estimates: Estimates = {}
 
     def words(self, key: str) -> Measurements | None:
@@ -147,8 +148,9 @@ class SpeechFigures:
         return figures
 
     def _record(self, system: str, part: str, line: _Line) -> None:
+        base = self.bases.get(system, system)
         self.estimates |= {
-            (system, part, name): one for name, one in line.estimates.items()
+            (base, part, name): one for name, one in line.estimates.items()
         }
 
     def _of(self, condition: Condition) -> _Line:

@@ -1,5 +1,6 @@
 """From measurements to figures: each LM beside the first, the ground truth's lines."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from espnet_st.slmtokbench.scorers.base import Measurements
 from espnet_st.slmtokbench.scorers.registry import quality_columns
 from espnet_st.slmtokbench.speech_figures import SpeechFigures
 from espnet_st.slmtokbench.speech_scores import SpeechScores, score_conditions
+from espnet_st.slmtokbench.systems import read_systems
 
 KEYS = [f"u{n}" for n in range(20)]
 WORDS = "A B C D"
@@ -195,6 +197,21 @@ def test_one_voice_has_no_contrast_and_one_utterance_no_width(make, recipe):
     assert figures["a_tts"]["contrast"] is None
     sim = estimates["a", "tts", "sim"]
     assert sim.low == sim.high == sim.value == pytest.approx(0.5**0.5)
+
+
+def test_estimates_have_the_key_of_the_list_without_a_seed(recipe, tmp_path):
+    path, text = tmp_path / "systems.yaml", recipe.test_dir / "text"
+    path.write_text("- {key: a, label: A, codec: {config: a.yaml}}\n")
+    (system,) = read_systems(path, tmp_path, tmp_path, seed=3)
+    conditions = [
+        Condition("groundtruth", "", "Groundtruth", "", "original", text, text),
+        Condition(system.key, "rvq1", "A", "RVQ-1", "resynthesis", text, text),
+    ]
+    scores = {("whisper", "a_seed3_rvq1"): recognized("A")}
+    speech = SpeechScores(conditions, scores, {}, {}, {})
+    made = SpeechFigures(speech, replace(recipe, systems=(system,)), BenchmarkConfig())
+    assert made.all()["a_seed3_rvq1"]["wer"]["wer"] == 75
+    assert made.estimates.keys() == {("a", "rvq1", "wer")}
 
 
 def test_nothing_in_common_has_no_figure(make):
