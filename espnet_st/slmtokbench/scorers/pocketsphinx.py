@@ -23,7 +23,7 @@ def _corpus_files(settings: Mapping[str, Any]) -> dict[str, Path]:
     """Find the corpus's language model and dictionary; {} for the package's own."""
     if settings.get("language_model", "corpus") != "corpus":
         return {}
-    directory = Path(settings["corpus_lm"])
+    directory = Path(settings.get("corpus_lm", ""))
     return {"lm": directory / "bigram.lm", "dict": directory / "words.dict"}
 
 

@@ -141,7 +141,7 @@ def crashed(tmp_path_factory):
         for name, scorer in EXAMPLES.items():
             patch.setitem(SCORERS, name, scorer)
         jobs = [("wild", "x"), ("size", "x"), ("dies_loading", "x"), ("absent", "x")]
-        scores, missing = run.measure(*jobs, nj=2, timeout=2.0)
+        scores, missing = run.measure(*jobs, nj=2, timeout=8.0)
     return run, names, scores, missing
 
 
@@ -151,7 +151,7 @@ def test_crashing_items_are_named_and_all_others_measured(crashed):
     assert found.failed == {
         "u0": "empty",
         names["segfault"]: "the process of wild died (SIGSEGV)",
-        names["hang"]: "not done within 2 s",
+        names["hang"]: "not done within 8 s",
     }
     assert found.values.keys() | found.failed.keys() == {i.utt_id for i in run.items}
     assert len(scores["size", "x"].values) == len(run.items) - 1
@@ -209,7 +209,7 @@ def test_a_killed_run_loses_what_it_was_at(run):
     environment = os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"}
     command = [sys.executable, "-c", SCRIPT, str(run.folder)]
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE) as process:
-        limit = time.monotonic() + 60
+        limit = time.monotonic() + 300
         while len(run.calls) < 4 and time.monotonic() < limit:
             time.sleep(0.02)
         process.kill()
@@ -221,7 +221,7 @@ def test_a_killed_run_loses_what_it_was_at(run):
     assert again <= 2, "the one it was at, and one that may have begun since"
     # Its process has nobody to work for, and ends.
     worker = int(Path(run.settings["log"]).read_text().split()[1])
-    limit = time.monotonic() + 20
+    limit = time.monotonic() + 60
     while time.monotonic() < limit and Path(f"/proc/{worker}").exists():
         time.sleep(0.1)
     assert not Path(f"/proc/{worker}").exists() or _is_zombie(worker)
