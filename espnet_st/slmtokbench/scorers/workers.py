@@ -6,6 +6,7 @@ for want of memory, or takes too long, the item is named and another process goe
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import multiprocessing
 import signal
@@ -24,7 +25,7 @@ from espnet_st.slmtokbench.scorers.measuring import Measurer, Outcome, Result, T
 TRIES = 2
 """Times that an item is given to a process that dies; it may not be its fault."""
 MOST_DEATHS = 20
-"""Deaths after which a scorer is given up."""
+"""Processes that died or hung after which a scorer is given up."""
 BUILDING = 1800.0
 """Seconds for a process to start and to load a scorer."""
 DYING = 60.0
@@ -36,16 +37,18 @@ def _serve(connection: Connection, settings: Mapping[str, Any]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process ends this one
     torch.set_num_threads(1)
     measurer = Measurer(settings)
-    try:
-        while True:
+    while True:
+        try:
             scorer, item = connection.recv()
+        except (EOFError, ConnectionResetError):
+            return  # the main process is at its end
+        # Nobody may be there any more to hear: then the next `recv` ends this process.
+        with contextlib.suppress(BrokenPipeError):
             outcome = measurer.build(scorer)
             if outcome is None:
                 connection.send(None)  # from now on it is the item that takes time
                 outcome = measurer.measure(item)
             connection.send(outcome)
-    except (EOFError, BrokenPipeError):
-        return  # the main process is at its end
 
 
 class _Worker:
@@ -146,7 +149,7 @@ class _Run:
                     if outcome is not None:
                         self.idle.append(worker)
             elif time.monotonic() >= worker.deadline:
-                outcome = self._stop(worker)
+                outcome = self._stop(worker, task)
             else:
                 continue
             if outcome is None:
@@ -168,19 +171,24 @@ class _Run:
         if worker.building:
             reason = f"its process died ({how}) as it was loaded"
             return Outcome(Result.MISSING, reason)
-        if self.deaths[task.scorer] >= MOST_DEATHS:
-            reason = f"not tried: {MOST_DEATHS} processes of {name} had died before"
-            self.given_up[task.scorer] = Outcome(Result.LOST, reason)
-        return Outcome(Result.LOST, f"the process of {name} died ({how})")
+        return self._lose(task, f"the process of {name} died ({how})")
 
-    def _stop(self, worker: _Worker) -> Outcome:
+    def _lose(self, task: Task, reason: str) -> Outcome:
+        """Name a task as lost, and give up a scorer that has lost too many."""
+        if self.deaths[task.scorer] >= MOST_DEATHS:
+            why = f"{MOST_DEATHS} processes of {task.scorer.name} had died before"
+            self.given_up[task.scorer] = Outcome(Result.LOST, f"not tried: {why}")
+        return Outcome(Result.LOST, reason)
+
+    def _stop(self, worker: _Worker, task: Task) -> Outcome:
         """End a process that takes too long."""
         self.workers.remove(worker)
         worker.end()
+        self.deaths[task.scorer] += 1
         if worker.building:
             reason = f"it was not loaded within {BUILDING:g} s"
             return Outcome(Result.MISSING, reason)
-        return Outcome(Result.LOST, f"not done within {self.timeout:g} s")
+        return self._lose(task, f"not done within {self.timeout:g} s")
 
     def close(self) -> None:
         """End all processes."""
