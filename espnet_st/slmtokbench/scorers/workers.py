@@ -42,13 +42,17 @@ def _serve(connection: Connection, settings: Mapping[str, Any]) -> None:
             scorer, item = connection.recv()
         except (EOFError, ConnectionResetError):
             return  # the main process is at its end
-        # Nobody may be there any more to hear: then the next `recv` ends this process.
-        with contextlib.suppress(BrokenPipeError):
-            outcome = measurer.build(scorer)
-            if outcome is None:
-                connection.send(None)  # from now on it is the item that takes time
-                outcome = measurer.measure(item)
-            connection.send(outcome)
+        outcome = measurer.build(scorer)
+        if outcome is None:
+            _tell(connection, None)  # from now on it is the item that takes time
+            outcome = measurer.measure(item)
+        _tell(connection, outcome)
+
+
+def _tell(connection: Connection, message: Outcome | None) -> None:
+    """Send a message; if nobody is there any more, the next `recv` says so."""
+    with contextlib.suppress(BrokenPipeError):
+        connection.send(message)
 
 
 class _Worker:
