@@ -4,15 +4,17 @@
 from __future__ import annotations
 
 import argparse
+import resource
 import time
+from typing import Any
 
 import torch
-from measure import peak_memory, table
+from measure import table
 
 from espnet_st.slmtokbench.tokens.ctc_likelihood import TextBlocks
 from espnet_st.slmtokbench.tokens.mutual_information import (
-    log_likelihood_matrix,
     mutual_information,
+    mutual_information_estimates,
 )
 
 N_LABELS = 30
@@ -30,33 +32,25 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(1)
     frames = int(args.seconds * args.frame_rate)
-    rows = []
-    for n in args.sizes:
-        log_probs, texts = _random(n, frames, args.characters)
-        start = time.process_time()
-        peak = peak_memory(
-            lambda: mutual_information(log_likelihood_matrix(log_probs, texts))
-        )
-        busy = time.process_time() - start
-        rows.append([n, n * n, busy, 1000 * busy / n**2, peak])
-    log_probs, texts = _random(args.full, frames, args.characters)
-    blocks = TextBlocks(texts)
-
-    def whole_matrix() -> dict[str, float]:
-        """Compute some rows, repeat them to N x N, and take the mean of all."""
-        some = [blocks.log_likelihoods(one) for one in log_probs[: args.rows]]
-        matrix = torch.stack(
-            [some[index % args.rows].clone() for index in range(args.full)]
-        )
-        return mutual_information(matrix)
-
-    start = time.process_time()
-    peak = peak_memory(whole_matrix)
-    busy = time.process_time() - start
-    pairs = args.full * args.rows
-    rows.append([args.full, pairs, busy, 1000 * busy / pairs, peak])
-    header = ["N", "pairs computed", "s of a core", "ms per pair", "peak memory"]
+    rows = [_measure(n, n, frames, args.characters) for n in args.sizes]
+    rows.append(_measure(args.full, args.rows, frames, args.characters))
+    header = ["N", "pairs computed", "s of a core", "ms per pair", "peak MiB"]
     print(table(header, rows))
+
+
+def _measure(n: int, n_rows: int, frames: int, characters: int) -> list[Any]:
+    """Compute some rows, repeat them to N x N, then the mean and its interval."""
+    log_probs, texts = _random(n, frames, characters)
+    start = time.process_time()
+    blocks = TextBlocks(texts)
+    some = [blocks.log_likelihoods(one) for one in log_probs[:n_rows]]
+    busy = time.process_time() - start
+    matrix = torch.stack([some[index % n_rows] for index in range(n)])
+    mutual_information(matrix)
+    mutual_information_estimates(matrix, [str(index) for index in range(n)])
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    pairs = n * n_rows
+    return [n, pairs, f"{busy:.1f}", f"{1000 * busy / pairs:.2f}", peak]
 
 
 def _random(
