@@ -148,7 +148,7 @@ def align(task: AlignmentTask) -> dict[str, Any]:
     Returns:
         `mi` and its companions (see `mutual_information`), `mi_per_character`; `wer`
         and its companions (see `corpus_wer`); `loss`: mean over the last steps of this
-        run, per character, NaN if all were done before; `steps`; `left_out` and
+        run, per character, None if all were done before; `steps`; `left_out` and
         `unmatched`: utterances of the three sets, see `Pairs`.
 
     Raises:
@@ -212,7 +212,7 @@ def align(task: AlignmentTask) -> dict[str, Any]:
     scores.update(corpus_wer(test.texts, hypotheses, task.options.seed))
     tail = losses[-20:]
     scores.update(
-        loss=sum(tail) / len(tail) if tail else float("nan"),
+        loss=sum(tail) / len(tail) if tail else None,
         steps=task.options.steps,
         left_out=train.left_out + valid.left_out + test.left_out,
         unmatched=train.unmatched + valid.unmatched + test.unmatched,
