@@ -213,7 +213,7 @@ def train_downstream(
             blank=BLANK,
             zero_infinity=True,
         )
-        if loss.isnan():
+        if log_probs.isnan().any() or loss.isnan():
             raise ValueError(f"The loss is NaN in step {step}: lower downstream_lr.")
         optimizer.zero_grad()
         loss.backward()
