@@ -35,12 +35,13 @@ from espnet_st.slmtokbench.speech_figures import SpeechFigures
 from espnet_st.slmtokbench.speech_scores import SpeechScores, score_speech
 from espnet_st.slmtokbench.systems import System
 from espnet_st.slmtokbench.teachers import teacher_of
+from espnet_st.slmtokbench.tokens.alignment_scores import score_alignment
 from espnet_st.slmtokbench.tokens.recipe_codes import (
     codebook_rows,
     score_recipe_codes,
     shown_figures,
 )
-from espnet_st.slmtokbench.tokens.scores import Tokens, score_alignment
+from espnet_st.slmtokbench.tokens.scores import Tokens
 
 
 def load_tokens(systems: Sequence[System]) -> list[Tokens]:

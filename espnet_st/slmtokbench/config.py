@@ -16,7 +16,7 @@ from espnet_st.slmtokbench.scorers.registry import (
     find_scorer,
 )
 from espnet_st.slmtokbench.scorers.scoring import TIMEOUT
-from espnet_st.slmtokbench.tokens.downstream import TrainingOptions
+from espnet_st.slmtokbench.tokens.downstream_training import TrainingOptions
 
 
 def _scorer_defaults() -> dict[str, Any]:
@@ -38,10 +38,15 @@ class BenchmarkConfig:
         scorer_timeout: Seconds that one utterance may take one scorer; it is then
             named as not scored.
         downstream_steps, downstream_batch_size, downstream_lr, downstream_decay,
-            downstream_hidden, downstream_layers, downstream_stack: See
-            `TrainingOptions`.
+            downstream_hidden, downstream_layers, downstream_stack, downstream_dim,
+            downstream_precision: See `TrainingOptions`.
+        downstream_train_set, downstream_valid_set: Sets that the downstream model is
+            trained on and mutual information is measured on, if not the recipe's.
+        downstream_test_utterances: Of the test set in its word error rate; 0 for all.
         downstream_init: "codebooks" or "random" embeddings.
-        mi_utterances: Utterances of the validation set in the mutual information.
+        mi_utterances: Utterances of the validation set in the mutual information; 0
+            for all.
+        mi_pairs: Pairs of those to sample, 0 for all.
         players: Utterances per condition that can be heard in the report.
         code_figures: Figures of codes, of `tokens.code_scores.FIGURES`; "stability" and
             "speed" run the codec.
@@ -66,8 +71,14 @@ class BenchmarkConfig:
     downstream_hidden: int = 1024
     downstream_layers: int = 2
     downstream_stack: int = 1
+    downstream_dim: int = 1024
+    downstream_precision: str = "auto"
+    downstream_train_set: str = ""
+    downstream_valid_set: str = ""
+    downstream_test_utterances: int = 0
     downstream_init: str = "codebooks"
     mi_utterances: int = 300
+    mi_pairs: int = 0
     players: int = 3
     code_figures: tuple[str, ...] = ("usage", "phones", "unit_lm", "voices", "abx")
     tokenizer_utterances: int = 10
@@ -103,6 +114,9 @@ def all_options() -> dict[str, Setting]:
     }
     own["downstream_init"] = replace(
         own["downstream_init"], choices=("codebooks", "random")
+    )
+    own["downstream_precision"] = replace(
+        own["downstream_precision"], choices=("auto", "float32", "bfloat16")
     )
     return own | all_settings()
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from espnet_st.slmtokbench import processes
-from espnet_st.slmtokbench.tokens import scores
+from espnet_st.slmtokbench.tokens import alignment_scores
 
 
 @pytest.mark.parametrize(
@@ -20,10 +20,12 @@ def test_workers_share_the_cores(monkeypatch, cores, workers, threads):
 def test_one_process_takes_all_cores_and_gives_them_back(monkeypatch, tasks, nj):
     monkeypatch.setattr(processes, "usable_cores", lambda: 3)
     monkeypatch.setattr(
-        scores, "_try_align", lambda task: ({"threads": torch.get_num_threads()}, "")
+        alignment_scores,
+        "_try_align",
+        lambda task: ({"threads": torch.get_num_threads()}, ""),
     )
     before = torch.get_num_threads()
-    found = dict(scores._align_all({str(n): None for n in range(tasks)}, nj))
+    found = dict(alignment_scores._align_all({str(n): None for n in range(tasks)}, nj))
     assert [one["threads"] for one, _ in found.values()] == [3] * tasks
     assert torch.get_num_threads() == before
 

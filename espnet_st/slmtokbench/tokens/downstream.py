@@ -6,8 +6,7 @@ say how directly the tokens stand for text.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -97,7 +96,8 @@ class DownstreamModel(nn.Module):
     """Sum embeddings of the codes over layers, and read them with a BLSTM and CTC.
 
     Args:
-        codebooks: (n_layers, codebook_size, D) initial embeddings, e.g. the codec's.
+        codebooks: initial embeddings (size, D) of each layer, e.g. the codec's. Where
+            D differs, the narrower ones are filled up with zeros, which are trained.
         n_labels: V, blank included.
         hidden: units of each direction.
         layers: BLSTM layers.
@@ -106,7 +106,7 @@ class DownstreamModel(nn.Module):
 
     def __init__(
         self,
-        codebooks: Tensor,
+        codebooks: Sequence[Tensor],
         n_labels: int,
         hidden: int = 1024,
         layers: int = 2,
@@ -114,11 +114,15 @@ class DownstreamModel(nn.Module):
     ):
         super().__init__()
         self.stack = stack
+        dim = max(book.shape[1] for book in codebooks)
         self.embeddings = nn.ModuleList(
-            nn.Embedding.from_pretrained(book.clone().float(), freeze=False)
+            nn.Embedding.from_pretrained(
+                functional.pad(book.float(), (0, dim - book.shape[1])).clone(),
+                freeze=False,
+            )
             for book in codebooks
         )
-        self.lstm = BidirectionalLSTM(codebooks.shape[2] * stack, hidden, layers)
+        self.lstm = BidirectionalLSTM(dim * stack, hidden, layers)
         self.output = nn.Linear(2 * hidden, n_labels)
 
     def forward(self, codes: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
@@ -139,119 +143,13 @@ class DownstreamModel(nn.Module):
         features = features.reshape(len(features), -1, features.shape[-1] * self.stack)
         lengths = torch.div(lengths + self.stack - 1, self.stack, rounding_mode="floor")
         hidden = self.lstm(features, lengths)
-        return self.output(hidden).log_softmax(dim=-1), lengths
+        return self.output(hidden).float().log_softmax(dim=-1), lengths
 
 
-@dataclass(frozen=True)
-class TrainingOptions:
-    """Say how the downstream model is trained. The defaults are the paper's.
-
-    Attributes:
-        steps: optimizer steps.
-        batch_size: utterances per step.
-        lr: learning rate of Adam, reached after `warmup` and brought to zero by a
-            half cosine if `decay`, else constant.
-        decay: see `lr`.
-        hidden, layers, stack: see `DownstreamModel`.
-        seed: of weights and batches.
-    """
-
-    steps: int = 200_000
-    batch_size: int = 32
-    lr: float = 1e-4
-    decay: bool = False
-    hidden: int = 1024
-    layers: int = 2
-    stack: int = 1
-    seed: int = 0
-
-
-def random_codebooks(n_layers: int, codebook_size: int, dim: int, seed: int) -> Tensor:
-    """Draw normal embeddings (n_layers, codebook_size, D), the paper's other choice."""
+def random_codebooks(sizes: Sequence[int], dim: int, seed: int) -> list[Tensor]:
+    """Draw normal embeddings (size, D) of each layer, the paper's other choice."""
     generator = torch.Generator().manual_seed(seed)
-    return torch.randn(n_layers, codebook_size, dim, generator=generator)
-
-
-def train_downstream(
-    codes: Mapping[str, Tensor],
-    texts: Mapping[str, str],
-    codebooks: Tensor,
-    characters: Characters,
-    options: TrainingOptions,
-    on_step: Callable[[int, float], None] | None = None,
-    device: str = "cpu",
-) -> DownstreamModel:
-    """Train on all utterances that have both codes and text.
-
-    Args:
-        codes: utterance id to (n_layers, T) int64.
-        texts: utterance id to transcript.
-        codebooks: (n_layers, codebook_size, D) initial embeddings. They are scaled
-            to unit variance, so that a codec's units do not set the learning rate.
-        characters: the label set.
-        options: sizes and schedule.
-        on_step: called with the step and its loss per character.
-        device: where to train.
-
-    Returns:
-        The model, in evaluation mode.
-
-    Raises:
-        ValueError: no utterance has both.
-    """
-    keys = sorted(set(codes) & set(texts))
-    if not keys:
-        raise ValueError(
-            f"None of {len(codes)} coded utterances is among {len(texts)} transcripts."
-        )
-    torch.manual_seed(options.seed)
-    codebooks = codebooks / codebooks.std().clamp_min(1e-8)
-    model = DownstreamModel(
-        codebooks, len(characters), options.hidden, options.layers, options.stack
-    )
-    model.to(device).train()
-    optimizer = torch.optim.Adam(model.parameters(), lr=options.lr)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, options.steps)
-    batches = _batches(keys, codes, options)
-    for step in range(1, options.steps + 1):
-        batch = next(batches)
-        padded, lengths = pad_codes([codes[key] for key in batch])
-        labels = [torch.tensor(characters.encode(texts[key])) for key in batch]
-        log_probs, frames = model(padded.to(device), lengths.to(device))
-        loss = functional.ctc_loss(
-            log_probs.transpose(0, 1),
-            torch.cat(labels).to(device),
-            frames,
-            torch.tensor([len(label) for label in labels], device=device),
-            blank=BLANK,
-            zero_infinity=True,
-        )
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 5.0)
-        optimizer.step()
-        if options.decay:
-            schedule.step()
-        if on_step is not None:
-            on_step(step, loss.item())
-    return model.eval()
-
-
-def _batches(
-    keys: Sequence[str], codes: Mapping[str, Tensor], options: TrainingOptions
-) -> Iterator[list[str]]:
-    """Yield batches of utterances of like length without end, shuffled every epoch."""
-    generator = torch.Generator().manual_seed(options.seed)
-    size = options.batch_size
-    while True:
-        order = [keys[i] for i in torch.randperm(len(keys), generator=generator)]
-        pools = [order[i : i + 8 * size] for i in range(0, len(order), 8 * size)]
-        batches = []
-        for pool in pools:
-            pool = sorted(pool, key=lambda key: codes[key].shape[1])
-            batches += [pool[i : i + size] for i in range(0, len(pool), size)]
-        for index in torch.randperm(len(batches), generator=generator):
-            yield batches[index]
+    return [torch.randn(size, dim, generator=generator) for size in sizes]
 
 
 @torch.no_grad()

@@ -10,10 +10,12 @@ from espnet_st.slmtokbench.tokens.downstream import (
     BidirectionalLSTM,
     Characters,
     DownstreamModel,
-    TrainingOptions,
     greedy_transcript,
     log_probabilities,
     random_codebooks,
+)
+from espnet_st.slmtokbench.tokens.downstream_training import (
+    TrainingOptions,
     train_downstream,
 )
 
@@ -53,7 +55,7 @@ def test_greedy_merges_repeats_and_drops_blanks():
 
 def test_padding_changes_nothing():
     torch.manual_seed(0)
-    model = DownstreamModel(random_codebooks(2, 8, 4, 0), 5, hidden=6, stack=2).eval()
+    model = DownstreamModel(random_codebooks([8, 8], 4, 0), 5, hidden=6, stack=2).eval()
     codes = {"a": torch.randint(8, (2, 9)), "b": torch.randint(8, (2, 4))}
     together = log_probabilities(model, codes)
     for key, one in codes.items():
@@ -93,7 +95,7 @@ def test_learns_to_read_codes_that_spell():
     model = train_downstream(
         codes,
         texts,
-        random_codebooks(2, 8, 8, 0),
+        random_codebooks([8, 8], 8, 0),
         characters,
         OPTIONS,
         lambda step, loss: losses.append(loss),
@@ -130,10 +132,10 @@ def test_alignment_tells_spelling_from_noise(tmp_path):
                 "dev",
                 "test",
                 n_layers=1,
-                codebooks=random_codebooks(1, 8, 8, 0),
+                codebooks=random_codebooks([8], 8, 0),
                 options=OPTIONS,
                 mi_utterances=10,
-                max_utterances=10,
+                test_utterances=10,
             )
         )
 

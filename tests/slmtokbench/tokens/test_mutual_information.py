@@ -5,9 +5,11 @@ import pytest
 import torch
 from torch.nn import functional
 
+from espnet_st.slmtokbench.tokens import ctc_likelihood
 from espnet_st.slmtokbench.tokens.mutual_information import (
     log_likelihood_matrix,
     mutual_information,
+    mutual_information_estimates,
 )
 
 
@@ -87,3 +89,47 @@ def test_texts_without_a_path_are_left_out_and_counted():
     assert math.isfinite(found["mi"])
     assert found["infeasible"] == 50
     assert (found["pairs"], found["pairs_left_out"]) == (2, 2)
+
+
+def test_float32_agrees_with_float64():
+    log_probs = random_log_probs([300, 200], 8, seed=2)
+    generator = torch.Generator().manual_seed(0)
+    texts = [torch.randint(1, 8, (s,), generator=generator).tolist() for s in (60, 90)]
+    exact = log_likelihood_matrix(log_probs, texts)
+    found = log_likelihood_matrix([frames.float() for frames in log_probs], texts)
+    torch.testing.assert_close(found.double(), exact, rtol=1e-5, atol=1e-3)
+
+
+def test_texts_of_several_blocks_keep_their_order(monkeypatch):
+    log_probs = random_log_probs([12] * 5, 5, seed=3)
+    texts = [[1, 2, 2], [3], [4, 4], [1], [2, 3]]
+    expected = log_likelihood_matrix(log_probs, texts)
+    monkeypatch.setattr(ctc_likelihood, "BLOCK", 4)
+    torch.testing.assert_close(log_likelihood_matrix(log_probs, texts), expected)
+
+
+@pytest.mark.parametrize(
+    ("frames", "texts", "message"),
+    [
+        ([3], [[1]], "1 utterance: mutual information takes two or more"),
+        ([3, 3], [[1]], "2 utterances, but 1 texts"),
+        ([3, 3], [[1], []], "an empty text has no labels"),
+        ([3, 0], [[1], [2]], "utterance 1 has no frame"),
+    ],
+)
+def test_bad_input_is_refused(frames, texts, message):
+    with pytest.raises(ValueError, match=message):
+        log_likelihood_matrix(random_log_probs(frames, 3), texts)
+
+
+def test_nan_is_refused():
+    log_probs = random_log_probs([3, 3], 3)
+    log_probs[1][0, 0] = torch.nan
+    with pytest.raises(ValueError, match="utterance 1 are NaN"):
+        log_likelihood_matrix(log_probs, [[1], [2]])
+    with pytest.raises(ValueError, match="2 utterances' own likelihood is NaN"):
+        mutual_information(torch.full((2, 2), torch.nan))
+    with pytest.raises(ValueError, match="No text has a CTC path"):
+        mutual_information(torch.full((2, 2), -torch.inf))
+    with pytest.raises(ValueError, match="3 utterance ids for 2 utterances"):
+        mutual_information_estimates(torch.zeros(2, 2), ["a", "b", "c"])
