@@ -40,14 +40,21 @@ EXTRAS = {
     "teacher": ["scikit-learn", "transformers"],
     # espeak-ng's phonemes, for ESPnet's espeak_ng_* g2p.
     "g2p": ["phonemizer"],
-    # Scorers that work without a network.
+    # Scorers that work without a network. Of these, speechmos does not declare librosa,
+    # onnxruntime and requests. Whisper and WavLM need transformers and their weights;
+    # versa is in no registry: git+https://github.com/wavlab-speech/versa.
     "eval": [
+        "distillmos",
         "jiwer",
+        "librosa",
+        "onnxruntime",
         "pesq",
         "pocketsphinx==5.1.1",
         "pystoi",
+        "requests",
         "resemblyzer",
         "scikit-learn",
+        "speechmos",
         "visqol-python",
     ],
     # The page of `espnet-st demo`. The bound keeps an installer that finds a pillow

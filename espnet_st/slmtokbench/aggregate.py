@@ -1,18 +1,24 @@
-"""From measurements of utterances to the figures of a condition."""
+"""From measurements of utterances to the figures of a condition, with their draws.
+
+A figure of nothing is None: no utterance in common, or nothing to compare with.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-import numpy as np
-
+from espnet_st.slmtokbench.bootstrap import Estimate, bootstrap, ratio
 from espnet_st.slmtokbench.scorers.base import Measurements
 from espnet_st.slmtokbench.scorers.speaker import (
-    cosine,
+    contrast_by_utterance,
     paired_similarity,
-    voice_contrast,
+    similarity_within,
 )
-from espnet_st.slmtokbench.scorers.wer import corpus_wer, wer_difference
+from espnet_st.slmtokbench.scorers.wer import (
+    Errors,
+    errors_by_utterance,
+    wer_difference,
+)
 
 Scores = Mapping[tuple[str, str], Measurements]
 """Measurements by (scorer, condition)."""
@@ -25,14 +31,33 @@ def first_scored(names: Sequence[str], scores: Scores) -> str | None:
 
 
 def word_errors(
-    recognized: Measurements, seed: int, keys: Collection[str] | None = None
-) -> dict[str, float]:
-    """Compute the corpus word error rate of a recogniser, on `keys` if given."""
+    recognized: Measurements, keys: Collection[str] | None = None
+) -> dict[str, Errors]:
+    """Count the errors of a recogniser by utterance, on `keys` if given."""
     values = {k: v for k, v in recognized.values.items() if keys is None or k in keys}
-    return corpus_wer(
+    return errors_by_utterance(
         {key: value["reference"] for key, value in values.items()},
         {key: value["hypothesis"] for key, value in values.items()},
-        seed,
+    )
+
+
+def differential_errors(
+    recognized: Measurements, original: Measurements
+) -> dict[str, Errors]:
+    """Count what a recogniser hears otherwise than in the original recordings.
+
+    The reference is what the same recogniser made of the original, so that its own
+    errors do not count: the differential word error rate (dWER), as codecs are
+    compared by it in DASB (Mousavi et al., 2024).
+
+    Returns:
+        Utterance id to errors, for utterances recognised in both. One in which the
+        original has no words adds insertions alone.
+    """
+    common = recognized.values.keys() & original.values.keys()
+    return errors_by_utterance(
+        {key: original.values[key]["hypothesis"] for key in common},
+        {key: recognized.values[key]["hypothesis"] for key in common},
     )
 
 
@@ -49,42 +74,41 @@ def word_error_difference(
     return wer_difference(references, ours, theirs, seed)
 
 
-def mean(values: Mapping[str, float]) -> float | None:
-    """Compute the mean over utterances, None if there are none."""
-    return float(np.mean(list(values.values()))) if values else None
+def mean(values: Mapping[str, float], seed: int) -> Estimate | None:
+    """Compute the mean over utterances."""
+    return bootstrap(values, ratio, seed) if values else None
 
 
-def similarity(voices: Measurements, targets: Measurements) -> float | None:
+def similarity(
+    voices: Measurements, targets: Measurements, seed: int
+) -> Estimate | None:
     """Compute the mean similarity of each utterance to the target of the same id."""
-    return mean(paired_similarity(voices.values, targets.values))
+    return mean(paired_similarity(voices.values, targets.values), seed)
 
 
-def by_speaker(voices: Measurements, speakers: Mapping[str, str]) -> dict[str, list]:
+def by_speaker(
+    voices: Measurements, speakers: Mapping[str, str]
+) -> dict[str, dict[str, list[float]]]:
     """Group embeddings by speaker; utterances of unknown speakers are left out."""
-    groups: dict[str, list] = {}
+    groups: dict[str, dict[str, list[float]]] = {}
     for key, embedding in voices.values.items():
         if key in speakers:
-            groups.setdefault(speakers[key], []).append(embedding)
+            groups.setdefault(speakers[key], {})[key] = embedding
     return groups
 
 
 def same_voice_similarity(
-    voices: Measurements, speakers: Mapping[str, str]
-) -> float | None:
+    voices: Measurements, speakers: Mapping[str, str], seed: int
+) -> Estimate | None:
     """Compute the mean similarity of different utterances of one speaker."""
-    pairs = [
-        cosine(group[i], group[j])
-        for group in by_speaker(voices, speakers).values()
-        for i in range(len(group))
-        for j in range(i)
-    ]
-    return float(np.mean(pairs)) if pairs else None
+    sums = similarity_within(by_speaker(voices, speakers))
+    return bootstrap(sums, ratio, seed) if sums else None
 
 
 def contrast_with_others(
     made: Measurements, voices: Measurements, speakers: Mapping[str, str]
-) -> dict[str, float] | None:
-    """Compute `voice_contrast` against the speech of each speaker.
+) -> dict[str, tuple[float, float, float]]:
+    """Compare what was made with the voice that was asked for, and with all others.
 
     Args:
         made: Embeddings of what was made.
@@ -93,9 +117,10 @@ def contrast_with_others(
             voice of `voices[utt_id]`.
 
     Returns:
-        None if there are fewer than two voices or nothing in common.
+        See `contrast_by_utterance`; nothing if there are fewer than two voices.
     """
     groups = by_speaker(voices, speakers)
-    if len(groups) < 2 or not any(speakers.get(key) in groups for key in made.values):
-        return None
-    return voice_contrast(made.values, speakers, groups)
+    if len(groups) < 2:
+        return {}
+    samples = {speaker: list(group.values()) for speaker, group in groups.items()}
+    return contrast_by_utterance(made.values, speakers, samples)

@@ -26,7 +26,11 @@ from espnet_st.slmtokbench.report.results import (
 )
 from espnet_st.slmtokbench.report.sections import make_sections
 from espnet_st.slmtokbench.report.tables import Table, scorer_table, to_markdown
-from espnet_st.slmtokbench.scorers.registry import CONFIG_LISTS, find_scorer
+from espnet_st.slmtokbench.scorers.registry import (
+    CONFIG_LISTS,
+    find_scorer,
+    quality_columns,
+)
 from espnet_st.slmtokbench.speech_figures import SpeechFigures
 from espnet_st.slmtokbench.speech_scores import SpeechScores, score_speech
 from espnet_st.slmtokbench.systems import System
@@ -98,7 +102,8 @@ def run(
         for line in figures.values():
             if line["kind"] == "resynthesis" and line["model"] == system.label:
                 line["teacher"] = name
-    tables = paper_tables(figures, codebooks, config.quality)
+    columns = quality_columns(config.quality, config.scorers)
+    tables = paper_tables(figures, codebooks, columns)
     tables |= code_tables(shown_figures(codes, recipe))
     scorers = describe_scorers(config, speech)
     unscored = [f"{name}: {why}" for name, why in codes.missing.items()]

@@ -14,6 +14,7 @@ from espnet_st.slmtokbench.scorers.base import (
     SPEAKER,
     Item,
     NotScored,
+    Scorer,
 )
 from espnet_st.slmtokbench.systems import (
     LanguageModel,
@@ -25,13 +26,23 @@ from espnet_st.slmtokbench.systems import (
 )
 
 SCORED_BY = {
-    "original": (RECOGNIZER, SPEAKER),
+    "original": (RECOGNIZER, SPEAKER, QUALITY),
     "resynthesis": (RECOGNIZER, SPEAKER, QUALITY),
-    "tts": (RECOGNIZER, SPEAKER),
-    "conversion": (RECOGNIZER, SPEAKER),
+    "tts": (RECOGNIZER, SPEAKER, QUALITY),
+    "conversion": (RECOGNIZER, SPEAKER, QUALITY),
     "voice": (SPEAKER,),
 }
 """Kind of condition to the kinds of scorers that apply to it."""
+
+
+def applies(scorer: type[Scorer], kind: str) -> bool:
+    """Tell whether a scorer applies to a kind of condition.
+
+    Quality against the original is that of resynthesis: other speech is no copy.
+    """
+    if scorer.kind == QUALITY and scorer.reads_original:
+        return kind == "resynthesis"
+    return scorer.kind in SCORED_BY[kind]
 
 
 @dataclass(frozen=True)
@@ -39,7 +50,10 @@ class Condition:
     """Describe one line of a table.
 
     Attributes:
-        key: Short name, also of the cached scores.
+        system: Key of the system that made it; what no system made is one of its own:
+            "groundtruth", "prompt", "source", "reference".
+        part: What of the system: "rvq1", "rvq1_8", "tts", "vc_rvq2_4"; "" for speech
+            that no system made.
         model: First column, e.g. "SpeechTokenizer".
         tokens: Second column, e.g. "RVQ-1:8".
         kind: Key of `SCORED_BY`; "voice" is speech whose speaker alone matters
@@ -49,13 +63,19 @@ class Condition:
         stage: Which stage of a recipe makes `wav_scp`.
     """
 
-    key: str
+    system: str
+    part: str
     model: str
     tokens: str
     kind: str
     wav_scp: Path
     text: Path | None
     stage: int = 7
+
+    @property
+    def key(self) -> str:
+        """Return a short name, also of the cached scores."""
+        return f"{self.system}_{self.part}" if self.part else self.system
 
 
 def list_conditions(recipe: Recipe, n_q: Mapping[str, int]) -> list[Condition]:
@@ -68,6 +88,7 @@ def list_conditions(recipe: Recipe, n_q: Mapping[str, int]) -> list[Condition]:
     test = recipe.test_dir
     truth = Condition(
         "groundtruth",
+        "",
         "Groundtruth",
         "",
         "original",
@@ -83,7 +104,7 @@ def list_conditions(recipe: Recipe, n_q: Mapping[str, int]) -> list[Condition]:
     if spoken:
         prompts = test / "zeroshot" / "prompt_wav.scp"
         conditions += spoken
-        conditions.append(Condition("prompt", "Prompt", "", "voice", prompts, None))
+        conditions.append(Condition("prompt", "", "Prompt", "", "voice", prompts, None))
     converted = [
         condition
         for system in systems
@@ -94,7 +115,9 @@ def list_conditions(recipe: Recipe, n_q: Mapping[str, int]) -> list[Condition]:
         conditions += converted
         for key, name in (("source", "wav.scp"), ("reference", "ref_wav.scp")):
             scp = test / "conversion" / name
-            conditions.append(Condition(key, key.capitalize(), "", "voice", scp, None))
+            conditions.append(
+                Condition(key, "", key.capitalize(), "", "voice", scp, None)
+            )
     return conditions
 
 
@@ -106,7 +129,8 @@ def _made(exp: Path, what: str, recipe: Recipe) -> Path:
 def _resyntheses(system: System, recipe: Recipe, n_q: int) -> list[Condition]:
     return [
         Condition(
-            f"{system.key}_{layer_part(span)}",
+            system.key,
+            layer_part(span),
             system.label,
             layer_title(span),
             "resynthesis",
@@ -119,7 +143,8 @@ def _resyntheses(system: System, recipe: Recipe, n_q: int) -> list[Condition]:
 
 def _zeroshot(system: System, lm: LanguageModel, recipe: Recipe) -> Condition:
     return Condition(
-        f"{system.key}_tts",
+        system.key,
+        "tts",
         lm.label,
         system.label,
         "tts",
@@ -137,7 +162,8 @@ def _conversions(system: System, recipe: Recipe, n_q: int) -> list[Condition]:
         ways.append(("nar", f"{system.lm.label}'s NAR", system.lm.exp))
     return [
         Condition(
-            f"{system.key}_vc_{part}",
+            system.key,
+            f"vc_{part}",
             system.label,
             title,
             "conversion",

@@ -15,6 +15,7 @@ from espnet_st.slmtokbench.scorers.registry import (
     all_settings,
     find_scorer,
 )
+from espnet_st.slmtokbench.scorers.scoring import TIMEOUT
 from espnet_st.slmtokbench.tokens.downstream import TrainingOptions
 
 
@@ -34,6 +35,8 @@ class BenchmarkConfig:
             tables.
         quality: Names of scorers of quality.
         quality_utterances: Sample of each condition for those.
+        scorer_timeout: Seconds that one utterance may take one scorer; it is then
+            named as not scored.
         downstream_steps, downstream_batch_size, downstream_lr, downstream_decay,
             downstream_hidden, downstream_layers, downstream_stack: See
             `TrainingOptions`.
@@ -55,6 +58,7 @@ class BenchmarkConfig:
     speaker_encoders: tuple[str, ...] = ("wavlm",)
     quality: tuple[str, ...] = ("visqol",)
     quality_utterances: int = 300
+    scorer_timeout: float = TIMEOUT
     downstream_steps: int = 200_000
     downstream_batch_size: int = 32
     downstream_lr: float = 1e-4

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from espnet_st.slmtokbench.aggregate import Scores
 from espnet_st.slmtokbench.cache import ScoreCache
 from espnet_st.slmtokbench.conditions import (
-    SCORED_BY,
     Condition,
+    applies,
     condition_items,
     list_conditions,
     read_sources,
@@ -19,6 +21,7 @@ from espnet_st.slmtokbench.config import BenchmarkConfig
 from espnet_st.slmtokbench.recipe import Recipe
 from espnet_st.slmtokbench.samples import condition_sample, sample_keys
 from espnet_st.slmtokbench.scorers.base import QUALITY, NotScored
+from espnet_st.slmtokbench.scorers.registry import CONFIG_LISTS, find_scorer
 from espnet_st.slmtokbench.scorers.scoring import Job, measure_jobs
 
 
@@ -60,20 +63,31 @@ def score_speech(
     Raises:
         ValueError: There is no test set.
     """
-    conditions = list_conditions(recipe, n_q)
     originals = read_sources(recipe.test_dir / "wav.scp")
-    samples = {c.key: condition_sample(c, config) for c in conditions[1:]}
-    resynthesis = sample_keys(originals, config.max_utterances, config.seed)
-    compared = set(sample_keys(resynthesis, config.quality_utterances, config.seed))
-    # The originals are needed wherever one of their copies is judged.
-    everywhere = {
-        key
-        for condition in conditions[1:]
-        if condition.kind in ("tts", "conversion")
-        for key in samples[condition.key]
-    }
-    samples["groundtruth"] = sorted((everywhere & set(originals)) | set(resynthesis))
+    conditions = list_conditions(recipe, n_q)
+    settings = recipe.scorer_settings(config)
+    return score_conditions(conditions, originals, config, settings, cache, nj)
 
+
+def score_conditions(
+    conditions: Sequence[Condition],
+    originals: Mapping[str, Path],
+    config: BenchmarkConfig,
+    settings: Mapping[str, Any],
+    cache: ScoreCache,
+    nj: int,
+) -> SpeechScores:
+    """Measure conditions.
+
+    Args:
+        conditions: The first is the original speech.
+        originals: Utterance id to original speech.
+        config: Which scorers, how many utterances.
+        settings: Of all scorers.
+        cache: Of finished scores.
+        nj: Processes.
+    """
+    samples, judged = _draw_samples(conditions, originals, config)
     jobs, missing, failures = [], {}, {}
     for condition in conditions:
         sample = samples[condition.key]
@@ -84,15 +98,15 @@ def score_speech(
             continue
         if absent:
             failures[f"all scorers on {condition.key}"] = absent
-        for kind in SCORED_BY[condition.kind]:
-            some = items
-            if kind == QUALITY:
-                some = tuple(item for item in items if item.utt_id in compared)
-            for scorer in config.scorer_names(kind):
-                if some:
-                    jobs.append(Job(scorer, condition.key, some))
-    settings = recipe.scorer_settings(config)
-    scores, missing_scorers = measure_jobs(jobs, settings, cache, nj)
+        few = tuple(item for item in items if item.utt_id in judged[condition.key])
+        for kind in CONFIG_LISTS:
+            some = few if kind == QUALITY else items
+            for name in config.scorer_names(kind):
+                if some and applies(find_scorer(name), condition.kind):
+                    jobs.append(Job(name, condition.key, some))
+    scores, missing_scorers = measure_jobs(
+        jobs, settings, cache, nj, config.scorer_timeout
+    )
     for (scorer, key), measured in scores.items():
         if measured.failed:
             failures[f"{scorer} on {key}"] = dict(sorted(measured.failed.items()))
@@ -103,4 +117,26 @@ def score_speech(
             len(reasons),
             " ".join(reasons),
         )
-    return SpeechScores(conditions, scores, missing_scorers, missing, failures)
+    return SpeechScores(list(conditions), scores, missing_scorers, missing, failures)
+
+
+def _draw_samples(
+    conditions: Sequence[Condition],
+    originals: Mapping[str, Path],
+    config: BenchmarkConfig,
+) -> tuple[dict[str, list[str]], dict[str, set[str]]]:
+    """Draw the utterances of each condition, and those whose quality is judged."""
+    truth, *others = conditions
+    samples = {c.key: condition_sample(c, config) for c in others}
+    samples[truth.key] = sample_keys(originals, config.max_utterances, config.seed)
+    judged = {
+        key: set(sample_keys(sample, config.quality_utterances, config.seed))
+        for key, sample in samples.items()
+    }
+    # The originals are needed wherever one of their copies is judged.
+    for condition in others:
+        if condition.kind in ("tts", "conversion"):
+            here = originals.keys() & set(samples[condition.key])
+            samples[truth.key] = sorted(here.union(samples[truth.key]))
+            judged[truth.key] |= here & judged[condition.key]
+    return samples, judged

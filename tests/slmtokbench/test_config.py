@@ -41,7 +41,10 @@ def test_defaults_are_the_papers():
         ({"downstream_lr": "fast"}, "expected a number"),
         ({"language_model": "mine"}, "language_model: 'mine', expected corpus or"),
         ({"whisper_model": 3}, "whisper_model: got 3, expected str"),
-        ({"quality": ["mos"]}, "Unknown quality 'mos', expected one of pesq, stoi"),
+        (
+            {"quality": ["mos"]},
+            "Unknown quality 'mos', expected one of distillmos, dnsmos",
+        ),
         ({"quality": ["wavlm"]}, "Unknown quality 'wavlm'"),
         ({"recognizers": ["siri"]}, "Unknown recognizer 'siri'"),
     ],

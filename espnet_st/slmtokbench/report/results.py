@@ -23,7 +23,7 @@ FAILURES_NAMED = 10
 def paper_tables(
     figures: Mapping[str, Mapping],
     codebooks: Sequence[Mapping],
-    quality: Sequence[str],
+    quality: Mapping[str, str],
 ) -> dict[str, Table]:
     """Lay out tables 2 to 6; a table whose conditions do not exist is left out.
 
@@ -31,7 +31,7 @@ def paper_tables(
         figures: condition key to figures (see `SpeechFigures.all`), with `alignment`
             and `teacher` added.
         codebooks: rows of table 6.
-        quality: quality scorers, in order of columns.
+        quality: figures of quality to the heads of their columns, in their order.
     """
     truth = figures.get("groundtruth", {})
     by_kind: dict[str, list] = {}

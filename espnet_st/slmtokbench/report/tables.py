@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from espnet_st.slmtokbench.scorers.registry import find_scorer
-
 NOT_SCORED = "not scored"
 NONE = "-"
 
@@ -61,14 +59,17 @@ def wer_counts(figures: Mapping) -> str:
     return " / ".join(str(value[name]) for name in names)
 
 
-def reconstruction_table(rows: Sequence[Mapping], quality: Sequence[str]) -> Table:
+def reconstruction_table(rows: Sequence[Mapping], quality: Mapping[str, str]) -> Table:
     """Lay out table 2. Rows hold `model`, `tokens`, `wer` and the quality scores."""
-    titles = (find_scorer(name).title for name in quality)
+    titles = quality.values()
     columns = ("Tokenizer", "Tokens", "WER % ↓", "S / D / I / words", *titles)
     lines = []
     for row in rows:
         original = row["kind"] == "original"
-        scores = [NONE if original else number(row, name) for name in quality]
+        scores = [
+            NONE if original and name not in row else number(row, name)
+            for name in quality
+        ]
         lines.append(
             (row["model"], row["tokens"], wer_cell(row), wer_counts(row), *scores)
         )

@@ -6,6 +6,7 @@ that a condition can be cut in chunks for several processes without changing a f
 
 from __future__ import annotations
 
+import importlib
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -14,8 +15,9 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
+import torch
 
-from espnet_st.data.audio import prepare_audio, read_audio
+from espnet_st.data.audio import SILENT, prepare_audio, read_audio
 
 RECOGNIZER, SPEAKER, QUALITY = "recognizer", "speaker", "quality"
 SCORERS: dict[str, type[Scorer]] = {}
@@ -72,6 +74,10 @@ class Setting:
     name: str
     default: Any
     choices: tuple[Any, ...] = ()
+
+
+DEVICE = Setting("scorer_device", "cpu")
+"""Where neural scorers run: "cpu", "cuda" or "cuda:1". Each process has its own."""
 
 
 class Scorer(ABC):
@@ -149,20 +155,70 @@ def read_speech(path: Path, sample_rate: int) -> np.ndarray:
     return prepare_audio(*read_audio(str(path)), sample_rate).numpy()
 
 
-def load_local(model: str, *classes: str) -> list[Any]:
+def is_silent(wav: np.ndarray) -> bool:
+    """Tell whether a signal (N,) stays below -80 dB of full scale."""
+    return float(np.abs(wav).max(initial=0.0)) < SILENT
+
+
+def require_voice(wav: np.ndarray) -> None:
+    """Refuse a silent signal (N,).
+
+    Raises:
+        ValueError: It is silent.
+    """
+    if is_silent(wav):
+        raise ValueError("the speech is silent")
+
+
+def import_package(module: str, install: str) -> Any:
+    """Import what a scorer needs.
+
+    Args:
+        module: Name of a module.
+        install: What `pip install` takes for it.
+
+    Raises:
+        NotScored: It is not installed, with how to get it.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        package = module.partition(".")[0]
+        raise NotScored(
+            f"{package} is not installed ({error}): pip install {install}"
+        ) from error
+
+
+def find_device(settings: Mapping[str, Any]) -> torch.device:
+    """Find the device that the settings name.
+
+    Raises:
+        NotScored: It is unknown, or not in this machine.
+    """
+    name = settings.get(DEVICE.name, DEVICE.default)
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise NotScored(f"{DEVICE.name}: {name!r}, expected cpu or cuda") from error
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise NotScored(f"{DEVICE.name} is {name}, and this machine has no such GPU")
+    return device
+
+
+def load_local(setting: str, settings: Mapping[str, Any], *classes: str) -> list[Any]:
     """Load a pretrained model's parts through transformers, from this machine alone.
 
     Args:
-        model: A directory or a hub name whose weights are already here.
+        setting: Name of the setting that holds a directory, or a hub name whose
+            weights are already here.
+        settings: Of all scorers.
         classes: Names of classes of transformers.
 
     Raises:
-        NotScored: Transformers or the weights are missing.
+        NotScored: Transformers or the weights are missing, with how to get them.
     """
-    try:
-        import transformers
-    except ImportError as error:
-        raise NotScored(f"transformers is not installed ({error})") from error
+    model = settings[setting]
+    transformers = import_package("transformers", "transformers")
     try:
         return [
             getattr(transformers, name).from_pretrained(model, local_files_only=True)
@@ -170,4 +226,7 @@ def load_local(model: str, *classes: str) -> list[Any]:
         ]
     except (OSError, ValueError) as error:
         logging.info("%s: %s", model, error)
-        raise NotScored(f"the weights of {model} are not on this machine") from None
+        raise NotScored(
+            f"the weights of {model} are not on this machine: fetch them with "
+            f"`hf download {model}`, or name another model or a directory in {setting}"
+        ) from None

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from espnet_st.slmtokbench.scorers.base import NotScored, register
-from espnet_st.slmtokbench.scorers.quality import QualityScorer
+from espnet_st.slmtokbench.scorers.base import import_package, register
+from espnet_st.slmtokbench.scorers.quality import ReferenceScorer
 
 
 @register
-class Pesq(QualityScorer):
+class Pesq(ReferenceScorer):
     """Score wide-band PESQ (P.862.2), 1.04 to 4.64."""
 
     name = "pesq"
@@ -20,11 +20,7 @@ class Pesq(QualityScorer):
     measures = "quality against the original, wide band"
 
     def __init__(self, settings: Mapping[str, Any]):
-        try:
-            import pesq
-        except ImportError as error:
-            raise NotScored(f"pesq is not installed ({error})") from error
-        self.module = pesq
+        self.module = import_package("pesq", "pesq")
 
     def compare(self, original: np.ndarray, degraded: np.ndarray) -> float:
         """Score two signals."""

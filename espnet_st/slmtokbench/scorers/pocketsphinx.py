@@ -10,7 +10,12 @@ from typing import Any
 import numpy as np
 
 from espnet_st.slmtokbench.cache import file_stamps
-from espnet_st.slmtokbench.scorers.base import NotScored, Setting, register
+from espnet_st.slmtokbench.scorers.base import (
+    NotScored,
+    Setting,
+    import_package,
+    register,
+)
 from espnet_st.slmtokbench.scorers.recognizer import Recognizer, plain_words
 
 
@@ -18,7 +23,7 @@ def _corpus_files(settings: Mapping[str, Any]) -> dict[str, Path]:
     """Find the corpus's language model and dictionary; {} for the package's own."""
     if settings.get("language_model", "corpus") != "corpus":
         return {}
-    directory = Path(settings["corpus_lm"])
+    directory = Path(settings.get("corpus_lm", ""))
     return {"lm": directory / "bigram.lm", "dict": directory / "words.dict"}
 
 
@@ -40,10 +45,7 @@ class PocketsphinxRecognizer(Recognizer):
     settings = (Setting("language_model", "corpus", ("corpus", "general")),)
 
     def __init__(self, settings: Mapping[str, Any]):
-        try:
-            from pocketsphinx import Decoder
-        except ImportError as error:
-            raise NotScored(f"pocketsphinx is not installed ({error})") from error
+        module = import_package("pocketsphinx", "pocketsphinx==5.1.1")
         files = _corpus_files(settings)
         for path in files.values():
             if not path.is_file():
@@ -51,7 +53,7 @@ class PocketsphinxRecognizer(Recognizer):
                     f"no {path}; stage 1 makes it, or set language_model: general"
                 )
         paths = {name: str(path) for name, path in files.items()}
-        self.decoder = Decoder(**paths, cmn="batch", loglevel="FATAL")
+        self.decoder = module.Decoder(**paths, cmn="batch", loglevel="FATAL")
 
     @classmethod
     def depends_on(cls, settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from abc import abstractmethod
 
 import numpy as np
 
-from espnet_st.slmtokbench.scorers.base import RECOGNIZER, Item, Scorer
+from espnet_st.slmtokbench.scorers.base import RECOGNIZER, Item, Scorer, is_silent
 
 
 def plain_words(text: str) -> str:
@@ -22,7 +22,7 @@ class Recognizer(Scorer):
     reads_text = True
 
     def measure(self, item: Item) -> dict[str, str]:
-        """Recognise one file.
+        """Recognise one file. Silence has no words, whatever a recogniser invents.
 
         Returns:
             `hypothesis` (empty where nothing was recognised) and `reference`, both
@@ -34,7 +34,8 @@ class Recognizer(Scorer):
         reference = self.normalize(item.text or "")
         if not reference:
             raise ValueError(f"no words to compare with in {item.text!r}")
-        hypothesis = self.recognize(self.read(item.wav))
+        wav = self.read(item.wav)
+        hypothesis = "" if is_silent(wav) else self.recognize(wav)
         return {"reference": reference, "hypothesis": hypothesis}
 
     @abstractmethod

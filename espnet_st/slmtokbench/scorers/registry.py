@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from espnet_st.slmtokbench.scorers.base import SCORERS, Scorer, Setting
+from espnet_st.slmtokbench.scorers.base import QUALITY, SCORERS, Scorer, Setting
+from espnet_st.slmtokbench.scorers.quality import QualityScorer
 
 CONFIG_LISTS = {
     "recognizer": "recognizers",
@@ -44,6 +45,23 @@ def find_scorer(name: str, kind: str | None = None) -> type[Scorer]:
             f"{', '.join(sorted(known))}."
         )
     return SCORERS[name]
+
+
+def quality_columns(
+    names: Sequence[str], settings: Mapping[str, Any]
+) -> dict[str, str]:
+    """Name the figures of scorers of quality, each with the head of its column.
+
+    Args:
+        names: Of the scorers, in order.
+        settings: Of all scorers.
+    """
+    columns: dict[str, str] = {}
+    for name in names:
+        scorer = find_scorer(name, QUALITY)
+        assert issubclass(scorer, QualityScorer), f"{name} is no QualityScorer"
+        columns |= scorer.columns(settings)
+    return columns
 
 
 def build_scorer(name: str, settings: Mapping[str, Any]) -> Scorer:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from espnet_st.slmtokbench.scorers.base import NotScored, register
+from espnet_st.slmtokbench.scorers.base import import_package, register
 from espnet_st.slmtokbench.scorers.speaker import SpeakerEncoder
 
 
@@ -23,17 +23,12 @@ class ResemblyzerEncoder(SpeakerEncoder):
     measures = "voice"
 
     def __init__(self, settings: Mapping[str, Any]):
-        try:
-            from resemblyzer import VoiceEncoder, preprocess_wav
-        except ImportError as error:
-            raise NotScored(f"resemblyzer is not installed ({error})") from error
-        self.encoder = VoiceEncoder("cpu", verbose=False)
-        self.preprocess = preprocess_wav
+        module = import_package("resemblyzer", "resemblyzer")
+        self.encoder = module.VoiceEncoder("cpu", verbose=False)
+        self.preprocess = module.preprocess_wav
 
     def embed(self, wav: np.ndarray) -> np.ndarray:
         """Embed a voice (N,) at 16 kHz."""
-        if not np.any(wav):
-            raise ValueError("silent")
         voiced = self.preprocess(wav, source_sr=self.sample_rate)
         if len(voiced) == 0:
             raise ValueError("no voice was detected")

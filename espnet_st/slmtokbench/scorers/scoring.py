@@ -1,27 +1,26 @@
-"""Scores many files with several processes, resuming, and naming what fails.
+"""Scores many files with several processes, resuming row by row, naming what fails.
 
-A job is one scorer on one condition. Chunks of all jobs share one pool.
+A job is one scorer on one condition; each of its items has a row in the cache.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import as_completed
 from dataclasses import dataclass
 from typing import Any
 
 from tqdm import tqdm
 
-from espnet_st.slmtokbench.cache import ScoreCache, file_stamps, fingerprint
-from espnet_st.slmtokbench.processes import worker_pool
-from espnet_st.slmtokbench.scorers.base import Item, Measurements, NotScored, Scorer
-from espnet_st.slmtokbench.scorers.registry import build_scorer, find_scorer
+from espnet_st.slmtokbench.cache import Row, ScoreCache, file_stamps, fingerprint
+from espnet_st.slmtokbench.scorers.base import Item, Measurements
+from espnet_st.slmtokbench.scorers.measuring import Measurer, Outcome, Result, Task
+from espnet_st.slmtokbench.scorers.registry import find_scorer
+from espnet_st.slmtokbench.scorers.workers import measure_in_processes
 
-CHUNK = 8
+TIMEOUT = 600.0
+"""Seconds that one item may take one scorer."""
 Key = tuple[str, str]
-Chunk = tuple[Key, tuple[Item, ...]]
-Result = tuple[dict[str, Any], dict[str, str]]
 
 
 @dataclass(frozen=True)
@@ -33,124 +32,104 @@ class Job:
     items: tuple[Item, ...]
 
 
-_built: dict[tuple[str, str], Scorer] = {}
-
-
-def find_missing(names: Iterable[str], settings: Mapping[str, Any]) -> dict[str, str]:
-    """Find those of the scorers that cannot run here, and why."""
-    missing = {}
-    for name in names:
-        try:
-            build_scorer(name, settings)
-        except NotScored as reason:
-            missing[name] = str(reason)
-    return missing
-
-
-def measure_chunk(
-    name: str, settings: Mapping[str, Any], items: Sequence[Item]
-) -> Result:
-    """Measure some items with a scorer that is built once per process.
-
-    Returns:
-        Values and failures.
-    """
-    key = (name, fingerprint(**settings))
-    if key not in _built:
-        _built[key] = build_scorer(name, settings)
-    values, failed = {}, {}
-    for item in items:
-        try:
-            values[item.utt_id] = _built[key].measure(item)
-        except (ValueError, RuntimeError) as error:
-            failed[item.utt_id] = str(error)
-    return values, failed
-
-
 def measure_jobs(
     jobs: Sequence[Job],
     settings: Mapping[str, Any],
     cache: ScoreCache,
     nj: int = 1,
+    timeout: float = TIMEOUT,
 ) -> tuple[dict[Key, Measurements], dict[str, str]]:
-    """Run the jobs that the cache does not hold.
+    """Measure the items that the cache does not hold.
 
     Args:
         jobs: At most one per scorer and condition.
         settings: Of all scorers, see `Scorer`.
         cache: Of finished scores.
-        nj: Processes; 1 stays in this one.
+        nj: Processes; with 0 it is this one that measures, which a debugger can
+            follow, and which a crash or a hanging scorer would take with it.
+        timeout: Seconds that one item may take one scorer in a process.
 
     Returns:
         Measurements by (scorer, condition), and the reason of each scorer that
-        cannot run here. A job whose scorer cannot run has no measurements.
+        cannot run here. A job whose scorer cannot run has no measurements, unless
+        nothing of it was left to do.
     """
     done: dict[Key, Measurements] = {}
-    stamps, todo = {}, []
-    for job in jobs:
+    stamps: dict[tuple[str, str, str], str] = {}
+    tasks = []
+    # Together those of one scorer, so that a process has one in memory at a time.
+    for job in sorted(jobs, key=lambda job: job.scorer):
         key = (job.scorer, job.condition)
-        stamps[key] = job_stamp(job, settings)
-        entry = cache.get(*key, stamps[key])
-        if entry is None:
-            todo.append(job)
-        else:
-            done[key] = Measurements(**entry)
-    logging.info("%d of %d jobs were scored before", len(done), len(jobs))
-    missing = find_missing(sorted({job.scorer for job in todo}), settings)
-    chunks: list[Chunk] = []
-    waiting: dict[Key, tuple[int, Measurements]] = {}
-    for job in todo:
-        if job.scorer not in missing:
-            key = (job.scorer, job.condition)
-            parts = [job.items[i : i + CHUNK] for i in range(0, len(job.items), CHUNK)]
-            chunks += [(key, part) for part in parts]
-            waiting[key] = (len(parts), Measurements({}, {}))
-    total = sum(len(part) for _, part in chunks)
-    with tqdm(total=total, desc="scoring", unit="file", mininterval=1.0) as bar:
-        for (key, part), (values, failed) in _run(chunks, settings, nj):
-            bar.update(len(part))
-            left, scores = waiting[key]
-            scores.values.update(values)
-            scores.failed.update(failed)
-            waiting[key] = (left - 1, scores)
-            if left == 1:
-                content = {"values": scores.values, "failed": scores.failed}
-                cache.put(*key, stamps[key], content)
-                done[key] = scores
-    return done, missing
+        done[key] = Measurements({}, {})
+        rows, scorer = cache.rows(*key), find_scorer(job.scorer)
+        for item, stamp in zip(job.items, job_stamps(job, settings)):
+            row = rows.get(item.utt_id)
+            if row is not None and row.stamp == stamp:
+                _keep(done[key], row)
+            else:
+                tasks.append(Task(scorer, job.condition, item))
+                stamps[(*key, item.utt_id)] = stamp
+    total = sum(len(job.items) for job in jobs)
+    logging.info("%d of %d scores were there before", total - len(tasks), total)
+    missing = {}
+    if nj == 0:
+        outcomes = _measure_here(tasks, settings)
+    else:
+        outcomes = measure_in_processes(tasks, settings, nj, timeout)
+    with tqdm(total=len(tasks), desc="scoring", unit="file", mininterval=1.0) as bar:
+        for task, outcome in outcomes:
+            bar.update()
+            key, utt_id = (task.scorer.name, task.condition), task.item.utt_id
+            if outcome.result is Result.MISSING:
+                missing[task.scorer.name] = outcome.content
+            elif outcome.result is Result.LOST:
+                done[key].failed[utt_id] = outcome.content
+            else:
+                row = _row(utt_id, stamps[(*key, utt_id)], outcome)
+                cache.append(*key, row)
+                _keep(done[key], row)
+    return {key: one for key, one in done.items() if key[0] not in missing}, missing
 
 
-def job_stamp(job: Job, settings: Mapping[str, Any]) -> str:
-    """Hash what a job's scores depend on: what its scorer reads, and no more."""
+def _row(utt_id: str, stamp: str, outcome: Outcome) -> Row:
+    if outcome.result is Result.VALUE:
+        return Row(utt_id, stamp, value=outcome.content)
+    return Row(utt_id, stamp, failed=outcome.content)
+
+
+def _keep(measurements: Measurements, row: Row) -> None:
+    """Put a row among the values or the failures."""
+    if row.failed:
+        measurements.failed[row.key] = row.failed
+    else:
+        measurements.values[row.key] = row.value
+
+
+def job_stamps(job: Job, settings: Mapping[str, Any]) -> list[str]:
+    """Hash what the score of each item depends on: what its scorer reads, no more."""
     scorer = find_scorer(job.scorer)
-    files = [item.wav for item in job.items]
-    if scorer.reads_original:
-        files += [item.reference for item in job.items if item.reference]
-    return fingerprint(
-        scorer=job.scorer,
-        depends_on=scorer.depends_on(settings),
-        files=file_stamps(files),
-        utterances=[
-            (item.utt_id, item.text if scorer.reads_text else None)
-            for item in job.items
-        ],
-    )
+    depends_on = scorer.depends_on(settings)
+    return [
+        fingerprint(
+            scorer=job.scorer,
+            depends_on=depends_on,
+            files=file_stamps(_files_of(item, scorer.reads_original)),
+            text=item.text if scorer.reads_text else None,
+        )
+        for item in job.items
+    ]
 
 
-def _run(
-    chunks: Sequence[Chunk], settings: Mapping[str, Any], nj: int
-) -> Iterator[tuple[Chunk, Result]]:
-    """Yield each chunk with its result as it is ready."""
-    if nj <= 1:
-        for key, part in chunks:
-            yield (key, part), measure_chunk(key[0], settings, part)
-        return
-    if not chunks:
-        return
-    with worker_pool(nj) as pool:
-        futures = {
-            pool.submit(measure_chunk, key[0], dict(settings), part): (key, part)
-            for key, part in chunks
-        }
-        for future in as_completed(futures):
-            yield futures[future], future.result()
+def _files_of(item: Item, with_original: bool) -> Iterable[Any]:
+    yield item.wav
+    if with_original and item.reference is not None:
+        yield item.reference
+
+
+def _measure_here(
+    tasks: Iterable[Task], settings: Mapping[str, Any]
+) -> Iterator[tuple[Task, Outcome]]:
+    """Measure items in this process."""
+    measurer = Measurer(settings)
+    for task in tasks:
+        yield task, measurer.build(task.scorer) or measurer.measure(task.item)

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from espnet_st.slmtokbench.scorers.base import NotScored, register
-from espnet_st.slmtokbench.scorers.quality import QualityScorer
+from espnet_st.slmtokbench.scorers.base import import_package, register
+from espnet_st.slmtokbench.scorers.quality import ReferenceScorer
 
 
 @register
-class Stoi(QualityScorer):
+class Stoi(ReferenceScorer):
     """Score intelligibility, up to 1."""
 
     name = "stoi"
@@ -21,11 +21,7 @@ class Stoi(QualityScorer):
     measures = "intelligibility against the original"
 
     def __init__(self, settings: Mapping[str, Any]):
-        try:
-            from pystoi import stoi
-        except ImportError as error:
-            raise NotScored(f"pystoi is not installed ({error})") from error
-        self.stoi = stoi
+        self.stoi = import_package("pystoi", "pystoi").stoi
 
     def compare(self, original: np.ndarray, degraded: np.ndarray) -> float:
         """Score two signals; too little speech is an error, not pystoi's 1e-5."""

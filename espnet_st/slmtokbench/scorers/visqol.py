@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from espnet_st.slmtokbench.scorers.base import NotScored, register
-from espnet_st.slmtokbench.scorers.quality import QualityScorer
+from espnet_st.slmtokbench.scorers.base import import_package, register
+from espnet_st.slmtokbench.scorers.quality import ReferenceScorer
 
 
 @register
-class Visqol(QualityScorer):
+class Visqol(ReferenceScorer):
     """Score ViSQOL in speech mode with the polynomial mapping, 1 to 5."""
 
     name = "visqol"
@@ -20,11 +20,7 @@ class Visqol(QualityScorer):
     measures = "quality against the original, speech mode"
 
     def __init__(self, settings: Mapping[str, Any]):
-        try:
-            from visqol import VisqolApi
-        except ImportError as error:
-            raise NotScored(f"visqol-python is not installed ({error})") from error
-        self.api = VisqolApi()
+        self.api = import_package("visqol", "visqol-python").VisqolApi()
         self.api.create(mode="speech", use_lattice_model=False)
 
     def compare(self, original: np.ndarray, degraded: np.ndarray) -> float:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
+
+from espnet_st.slmtokbench.bootstrap import Estimate, bootstrap, ratio
 
 
 @dataclass(frozen=True)
@@ -54,23 +56,13 @@ def count_errors(reference: Sequence[str], hypothesis: Sequence[str]) -> Errors:
     return Errors(-substitutions, deletions, insertions, len(reference))
 
 
-def corpus_wer(
-    references: dict[str, str], hypotheses: dict[str, str], seed: int = 0
-) -> dict[str, float]:
-    """Compute the word error rate over all utterances that have a hypothesis.
-
-    Args:
-        references: utterance id to words. An id without hypothesis is left out.
-        hypotheses: utterance id to recognised words, already normalized as the
-            references are.
-        seed: of the bootstrap over utterances.
-
-    Returns:
-        `wer`, and `low` and `high` of its 95 % interval, in per cent; the counts
-        `substitutions`, `deletions`, `insertions`, `words`, `utterances`.
+def errors_by_utterance(
+    references: Mapping[str, str], hypotheses: Mapping[str, str]
+) -> dict[str, Errors]:
+    """Count the errors of each utterance that has a hypothesis.
 
     Raises:
-        ValueError: nothing to score, or a hypothesis without reference.
+        ValueError: A hypothesis without reference.
     """
     unknown = sorted(set(hypotheses) - set(references))
     if unknown:
@@ -78,27 +70,65 @@ def corpus_wer(
             f"{len(unknown)} recognised utterances have no reference text, "
             f"e.g. {unknown[0]}."
         )
-    errors = [
-        count_errors(references[key].split(), hypotheses[key].split())
-        for key in sorted(hypotheses)
-    ]
-    total = sum(errors, Errors())
-    if total.words == 0:
-        raise ValueError("No reference words to score against.")
-    low, high = _bootstrap([(e.total, e.words) for e in errors], seed)
     return {
-        "wer": 100.0 * total.total / total.words,
-        "low": low,
-        "high": high,
-        **asdict(total),
+        key: count_errors(references[key].split(), hypotheses[key].split())
+        for key in sorted(hypotheses)
+    }
+
+
+def error_rate(errors: Mapping[str, Errors], seed: int = 0) -> Estimate:
+    """Compute the word error rate of a corpus, in per cent, with its draws.
+
+    Args:
+        errors: Of each utterance.
+        seed: Of the bootstrap over utterances.
+
+    Raises:
+        ValueError: No words to score against.
+    """
+    if not any(one.words for one in errors.values()):
+        raise ValueError("No reference words to score against.")
+    counts = {key: (one.total, one.words) for key, one in errors.items()}
+    return bootstrap(counts, _per_cent, seed)
+
+
+def describe_errors(errors: Mapping[str, Errors], rate: Estimate) -> dict[str, float]:
+    """Lay out a word error rate with the counts behind it, see `corpus_wer`."""
+    return {
+        "wer": rate.value,
+        "low": rate.low,
+        "high": rate.high,
+        **asdict(sum(errors.values(), Errors())),
         "utterances": len(errors),
     }
 
 
+def corpus_wer(
+    references: Mapping[str, str], hypotheses: Mapping[str, str], seed: int = 0
+) -> dict[str, float]:
+    """Compute the word error rate over all utterances that have a hypothesis.
+
+    Args:
+        references: Utterance id to words. An id without hypothesis is left out.
+        hypotheses: Utterance id to recognised words, already normalized as the
+            references are.
+        seed: Of the bootstrap over utterances.
+
+    Returns:
+        `wer`, and `low` and `high` of its 95 % interval, in per cent; the counts
+        `substitutions`, `deletions`, `insertions`, `words`, `utterances`.
+
+    Raises:
+        ValueError: Nothing to score, or a hypothesis without reference.
+    """
+    errors = errors_by_utterance(references, hypotheses)
+    return describe_errors(errors, error_rate(errors, seed))
+
+
 def wer_difference(
-    references: dict[str, str],
-    hypotheses: dict[str, str],
-    others: dict[str, str],
+    references: Mapping[str, str],
+    hypotheses: Mapping[str, str],
+    others: Mapping[str, str],
     seed: int = 0,
 ) -> dict[str, float]:
     """Compute how far one system's word error rate lies above another's.
@@ -107,46 +137,36 @@ def wer_difference(
     difficulty of an utterance does not widen the interval.
 
     Args:
-        references: utterance id to words.
-        hypotheses: of one system; utterances that both have are compared.
-        others: of the other system.
-        seed: of the bootstrap.
+        references: Utterance id to words.
+        hypotheses: Of one system; utterances that both have are compared.
+        others: Of the other system.
+        seed: Of the bootstrap.
 
     Returns:
         `points`, and `low` and `high` of its 95 % interval, in per cent of words;
         `utterances`.
 
     Raises:
-        ValueError: nothing to compare.
+        ValueError: Nothing to compare.
     """
-    keys = sorted(set(hypotheses) & set(others))
-    pairs = [
-        tuple(
-            count_errors(references[key].split(), words_of[key].split())
-            for words_of in (hypotheses, others)
-        )
-        for key in keys
-    ]
-    words = sum(one.words for one, _ in pairs)
-    if words == 0:
+    common = hypotheses.keys() & others.keys()
+    ours, theirs = (
+        errors_by_utterance(references, {key: words[key] for key in common})
+        for words in (hypotheses, others)
+    )
+    if not any(one.words for one in ours.values()):
         raise ValueError("No reference words that both systems have a hypothesis for.")
-    counts = [(one.total - other.total, one.words) for one, other in pairs]
-    low, high = _bootstrap(counts, seed)
+    counts = {
+        key: (one.total - theirs[key].total, one.words) for key, one in ours.items()
+    }
+    points = bootstrap(counts, _per_cent, seed)
     return {
-        "points": 100.0 * sum(more for more, _ in counts) / words,
-        "low": low,
-        "high": high,
-        "utterances": len(keys),
+        "points": points.value,
+        "low": points.low,
+        "high": points.high,
+        "utterances": len(common),
     }
 
 
-def _bootstrap(
-    counts: list[tuple[int, int]], seed: int, draws: int = 1000
-) -> tuple[float, float]:
-    """Compute percentiles 2.5 and 97.5 of errors per 100 words over resamples."""
-    table = np.array(counts, dtype=np.float64)
-    picks = np.random.default_rng(seed).integers(len(table), size=(draws, len(table)))
-    sums = table[picks].sum(axis=1)
-    rates = 100.0 * sums[:, 0] / np.maximum(sums[:, 1], 1.0)
-    low, high = np.percentile(rates, [2.5, 97.5])
-    return float(low), float(high)
+def _per_cent(sums: np.ndarray) -> np.ndarray:
+    return 100.0 * ratio(sums)

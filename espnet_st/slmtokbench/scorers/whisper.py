@@ -8,33 +8,41 @@ from typing import Any
 import numpy as np
 import torch
 
-from espnet_st.slmtokbench.scorers.base import Setting, load_local, register
+from espnet_st.slmtokbench.scorers.base import (
+    DEVICE,
+    Setting,
+    find_device,
+    load_local,
+    register,
+)
 from espnet_st.slmtokbench.scorers.recognizer import Recognizer
 
 
 @register
 class WhisperRecognizer(Recognizer):
-    """Recognise with a Whisper model.
+    """Recognise with a Whisper model, greedily.
 
     Args:
         settings: `whisper_model`: a directory or a hub name whose weights are already
-            on this machine.
+            on this machine; `scorer_device`.
 
     Raises:
-        NotScored: Transformers or the weights are missing.
+        NotScored: Transformers, the weights or the device are missing.
     """
 
     name = "whisper"
     measures = "words ({whisper_model})"
-    settings = (Setting("whisper_model", "openai/whisper-medium.en"),)
+    settings = (Setting("whisper_model", "openai/whisper-medium.en"), DEVICE)
 
     def __init__(self, settings: Mapping[str, Any]):
+        self.device = find_device(settings)
         self.processor, self.model = load_local(
-            settings["whisper_model"],
+            "whisper_model",
+            settings,
             "WhisperProcessor",
             "WhisperForConditionalGeneration",
         )
-        self.model.eval()
+        self.model.float().eval().to(self.device)
 
     def normalize(self, text: str) -> str:
         """Apply Whisper's own normalization (numbers, spelling)."""
@@ -42,10 +50,21 @@ class WhisperRecognizer(Recognizer):
 
     @torch.no_grad()
     def recognize(self, wav: np.ndarray) -> str:
-        """Recognise speech (N,) at 16 kHz, of which the first 30 s are heard."""
-        features = self.processor(
-            wav, sampling_rate=self.sample_rate, return_tensors="pt"
-        ).input_features
-        ids = self.model.generate(features)
+        """Recognise speech (N,) at 16 kHz, of any length.
+
+        The model hears 30 s. Longer speech is heard whole, in windows each of which
+        begins where the last one's final timestamp is (Radford et al., 2022, section
+        3.8).
+        """
+        long = len(wav) > self.processor.feature_extractor.n_samples
+        options = {"truncation": False, "padding": "longest"} if long else {}
+        inputs = self.processor(
+            wav,
+            sampling_rate=self.sample_rate,
+            return_tensors="pt",
+            return_attention_mask=True,
+            **options,
+        ).to(self.device)
+        ids = self.model.generate(**inputs, return_timestamps=long)
         text = self.processor.batch_decode(ids, skip_special_tokens=True)[0]
         return self.normalize(text)
