@@ -20,7 +20,8 @@ FEATURES = ("feats_extractor_choices", "speechtokenizer", "frontend.tts:TTSFeatu
 
 ADDED: dict[str, list[tuple[str, str, str]]] = {
     "espnet2.tasks.gan_codec": [
-        ("codec_choices", "speechtokenizer", "codec.speechtokenizer:SpeechTokenizer")
+        ("codec_choices", "speechtokenizer", "codec.speechtokenizer:SpeechTokenizer"),
+        ("codec_choices", "hubert_units", "codec.hubert_units:HubertUnits"),
     ],
     "espnet2.tasks.tts": [("tts_choices", "uslm", "uslm.uslm:USLM"), FEATURES],
     "espnet2.tasks.mt": [TOKENS],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from espnet_st.checkpoints.official_codec import (
     official_names,
     state_from_official,
 )
-from espnet_st.checkpoints.sources import CODEC, model_files
+from espnet_st.checkpoints.sources import CODEC, ModelFiles, model_files
 from espnet_st.codec.generator import Generator
 
 CHECKPOINTS = (
@@ -170,27 +170,33 @@ def load_strictly(
 
 
 def check_kind(
-    config: Mapping[str, Any], key: str, name: str, source: str | Path, task: str = ""
+    config: Mapping[str, Any],
+    key: str,
+    names: str | Collection[str],
+    source: str | Path,
+    task: str = "",
 ) -> None:
     """Refuse the configuration of another model than was asked for.
 
     Args:
         config: What `config.yaml` holds.
         key: What ESPnet's task calls its model: `codec` or `tts`.
-        name: The model that is expected.
+        names: The models that are expected, or the one.
         source: Where it came from, for messages.
         task: As of `sources.ModelFiles`.
 
     Raises:
         ValueError: It says what the model is, and what was expected.
     """
-    if config.get(key) == name and not task:
+    names = [names] if isinstance(names, str) else list(names)
+    if config.get(key) in names and not task:
         return
+    known = " or ".join(map(repr, names))
     if key in config and not task:
-        raise ValueError(f"{source} is of {key} {config[key]!r}; expected {name!r}")
+        raise ValueError(f"{source} is of {key} {config[key]!r}; expected {known}")
     found = task or next((one for one in KINDS if one in config), "")
     kind = KINDS.get(found, f"a model of the task {found}" if found else "no model")
-    raise ValueError(f"{source} is {kind}; expected {KINDS[key]} ({key}: {name})")
+    raise ValueError(f"{source} is {kind}; expected {KINDS[key]} ({key}: {known})")
 
 
 def load_codec(
@@ -210,7 +216,13 @@ def load_codec(
     Raises:
         ValueError: If there is no such codec, or a file of it is missing or damaged.
     """
-    files = model_files(source)
+    return load_files(model_files(source), source, model_file)
+
+
+def load_files(
+    files: ModelFiles, source: str | Path, model_file: str | Path | None = None
+) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Load a codec whose files were found; arguments and results are `load_codec`'s."""
     model_file = model_file or files.checkpoint
     if files.config.suffix == ".json":
         return _load_release(files.config, model_file)

@@ -17,14 +17,17 @@ import torch
 from espnet2.utils.yaml_no_alias_safe_dump import yaml_no_alias_safe_dump
 from torch import Tensor
 
+from espnet_st.checkpoints.generators import (
+    KNOWN_CODECS,
+    build_generator,
+    load_generator,
+)
 from espnet_st.checkpoints.loading import (
     GENERATOR,
     check_kind,
     check_state,
     find_checkpoint,
     find_codec,
-    generator_conf,
-    load_codec,
     load_state,
     load_strictly,
     read_config,
@@ -45,8 +48,9 @@ from espnet_st.checkpoints.sources import (
     model_files,
     resolve_packed,
 )
+from espnet_st.checkpoints.unit_teacher import copy_teacher, find_teacher
 from espnet_st.checkpoints.uslm_release import TTS
-from espnet_st.codec.generator import Generator
+from espnet_st.codec.unit_generator import UnitGenerator
 
 MODEL, CONFIG, BOOKS = "model.pth", "config.yaml", "codebooks.npy"
 """Names in the directory of a model."""
@@ -64,7 +68,7 @@ class Kind(NamedTuple):
     Attributes:
         task: What ESPnet calls it.
         key: Name of the model in the configuration; empty takes any.
-        name: That model.
+        names: Those models.
         prefix: What the names of the tensors to keep start with.
         files: What ESPnet's inference class calls configuration and checkpoint.
         fixed: Options that such models have in place of the task's own defaults.
@@ -72,19 +76,19 @@ class Kind(NamedTuple):
 
     task: str
     key: str
-    name: str
+    names: tuple[str, ...]
     prefix: str
     files: tuple[str, str] = ("train_config", "model_file")
     fixed: Mapping[str, Any] | None = None
 
 
 KINDS = {
-    "codec": Kind("codec", "codec", "speechtokenizer", GENERATOR),
+    "codec": Kind("codec", "codec", KNOWN_CODECS, GENERATOR),
     # Codes are learnt as they are.
     "uslm": Kind(
-        "tts", "tts", "uslm", TTS, fixed={"normalize": None, "feats_extract": None}
+        "tts", "tts", ("uslm",), TTS, fixed={"normalize": None, "feats_extract": None}
     ),
-    "asr": Kind("asr", "", "", "", ("asr_train_config", "asr_model_file")),
+    "asr": Kind("asr", "", (), "", ("asr_train_config", "asr_model_file")),
 }
 
 
@@ -137,7 +141,8 @@ class ModelWriter:
         for option in FILES:
             self._take(config, option)
         if self.kind.task == "codec":
-            facts |= _check_codec(config, state)
+            facts |= _check_codec(config, state, files.config)
+            self._take_teacher(config, files.config)
         else:
             facts |= self._add_codec(config, files.config.parent, codec)
         if self.kind.task == "tts":
@@ -156,7 +161,7 @@ class ModelWriter:
             )
         config = read_config(files.config)
         if self.kind.key:
-            check_kind(config, self.kind.key, self.kind.name, source, files.task)
+            check_kind(config, self.kind.key, self.kind.names, source, files.task)
         elif files.task not in ("", "asr") or {"codec", "tts"} & config.keys():
             found = files.task or ("tts" if "tts" in config else "codec")
             raise ValueError(f"{source} is of the task {found}; expected an ASR model")
@@ -183,6 +188,15 @@ class ModelWriter:
         name = f"{self.top}/{option}{path.suffix}"
         shutil.copyfile(path, self.root / name)
         set_option(config, option, name)
+
+    def _take_teacher(self, config: dict[str, Any], path: Path) -> None:
+        """Copy the teacher of a codec of units, which cannot encode without it."""
+        if config["codec"] != UnitGenerator.kind:
+            return
+        name = find_teacher(read_config(path).get("codec_conf") or {}, path).get("name")
+        inside = f"{self.top}/teacher"
+        if isinstance(name, str) and copy_teacher(name, self.root / inside):
+            set_option(config, "codec_conf.teacher_conf.name", inside)
 
     def _add_codec(
         self, config: dict[str, Any], directory: Path, codec: str | Path | None
@@ -214,10 +228,7 @@ class ModelWriter:
         (here / CODEC).write_text(f"codec: codec/{CONFIG}\n", encoding="utf-8")
         if (directory / DECODE).is_file():
             shutil.copyfile(directory / DECODE, here / DECODE)
-        conf, tensors = load_codec(here / "codec" / CONFIG)
-        generator = Generator(**conf)
-        load_strictly(generator, tensors, GENERATOR)
-        books = generator.codebooks()
+        books = load_generator(here / "codec" / CONFIG).codebooks()
         n_q, size = books.shape[:2]
         if config.get("odim") is None:  # it was trained on waveforms
             config["odim"] = n_q
@@ -239,10 +250,10 @@ class ModelWriter:
 
 
 def _check_codec(
-    config: Mapping[str, Any], state: Mapping[str, Tensor]
+    config: Mapping[str, Any], state: Mapping[str, Tensor], path: Path
 ) -> dict[str, Any]:
     """Hold a codec's tensors to its configuration; tell what it is like."""
-    generator = Generator(**generator_conf(config))
+    generator = build_generator(config, path)
     load_strictly(generator, state, GENERATOR)
     return {
         "sample_rate": generator.sample_rate,

@@ -107,6 +107,37 @@ class BatchLayer(ABC):
         """
 
 
+class WholeSignals(BatchLayer):
+    """A function of whole signals: chunks are kept until their signal ends.
+
+    Args:
+        function: Turns a whole signal (B, C, T) into output.
+    """
+
+    def __init__(self, function: Callable[[Tensor], Tensor]):
+        self.function = function
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Apply the function to whole signals (B, C, T)."""
+        return self.function(x)
+
+    def step_batch(
+        self, batch: ChunkBatch, states: Sequence[StreamState]
+    ) -> Iterator[ChunkBatch]:
+        """Run the signals that end with these chunks, one by one."""
+
+        def step(chunk: Chunk | None, state: StreamState) -> Chunk | None:
+            if chunk is None:
+                return None
+            kept: list[Tensor] = state.get(self, list)
+            kept.append(chunk.values)
+            if not chunk.is_last:
+                return None
+            return Chunk(self.function(torch.cat(kept, -1)), is_last=True)
+
+        yield list(map(step, batch, states))
+
+
 Layer = FrameLayer | StreamLayer | BatchLayer
 
 

@@ -14,7 +14,11 @@ from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity, cross_entropy, logsigmoid
 
 from espnet_st.codec.teacher.features import TeacherFeatures
-from espnet_st.codec.teacher.teacher import build_teacher
+from espnet_st.codec.teacher.teacher import (
+    check_frame_rate,
+    check_width,
+    load_teacher,
+)
 from espnet_st.masks import valid_mask
 
 AXES = ("time", "dimension")
@@ -148,7 +152,12 @@ class Distillation:
         features = self.teacher_conf.pop("features", None)
         self.features = None if features is None else TeacherFeatures(features)
         if self.features is not None:
-            self._check_rate(self.features.sample_rate, self.features.hop_length)
+            check_frame_rate(
+                sample_rate,
+                hop_length,
+                self.features.sample_rate,
+                self.features.hop_length,
+            )
             made_by = self.features.teacher_conf
             asked = self.teacher_conf.items()
             if any(str(value) != str(made_by.get(key)) for key, value in asked):
@@ -205,15 +214,9 @@ class Distillation:
     def _taught(self, width: int, wav: Tensor, lengths: Tensor | None) -> Tensor:
         """Run the teacher: features (B, T, S), or units (B, T)."""
         if self.teacher is None:
-            # Weights that are drawn before they are loaded must not move the random
-            # numbers of training, or a resumed run would differ.
-            with torch.random.fork_rng(devices=[]):
-                teacher = build_teacher(
-                    **self.teacher_conf, sample_rate=self.sample_rate
-                )
-            _check_width(teacher.output_size, width)
-            own = teacher.backbone
-            self._check_rate(own.sample_rate, own.hop_length)
+            teacher = load_teacher(
+                self.teacher_conf, self.sample_rate, self.hop_length, width
+            )
             self.teacher = teacher.to(wav.device)
         return self.teacher(wav, lengths)
 
@@ -229,22 +232,5 @@ class Distillation:
         middles = torch.arange(0, rows.shape[1], self.hop_length) + self.hop_length // 2
         target = self.features[rows[:, middles.clamp(max=rows.shape[1] - 1)]]
         if target.is_floating_point():
-            _check_width(target.shape[2], width)
+            check_width(target.shape[2], width)
         return target
-
-    def _check_rate(self, sample_rate: int, hop_length: int) -> None:
-        """Refuse a teacher with other frames per second than the codec."""
-        if self.hop_length * sample_rate != hop_length * self.sample_rate:
-            raise ValueError(
-                f"the codec makes {self.sample_rate / self.hop_length:g} frames per "
-                f"second, the teacher {sample_rate / hop_length:g}: choose strides "
-                "that make the same, or another teacher"
-            )
-
-
-def _check_width(found: int, expected: int) -> None:
-    if found != expected:
-        raise ValueError(
-            f"the teacher's features have {found} dimensions; set semantic_dimension, "
-            f"which is {expected}, to that"
-        )

@@ -8,14 +8,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from espnet_st.codec.abs_generator import AbsGenerator
 from espnet_st.codec.chunks import ChunkBatch, StreamState, map_chunks, run_layers
+from espnet_st.codec.layers import fold_weight_norm
 from espnet_st.codec.part import CodecPart
 from espnet_st.codec.quantizer import ResidualVectorQuantizer
 from espnet_st.codec.registry import DECODERS, ENCODERS
 from espnet_st.config import build_part, call_with_conf
 
 
-class Generator(nn.Module):
+class Generator(AbsGenerator):
     """Encoder, quantizer, decoder and the distillation projection A.
 
     Args:
@@ -29,6 +31,7 @@ class Generator(nn.Module):
         quantizer_conf: Options of `ResidualVectorQuantizer`.
     """
 
+    kind = "speechtokenizer"
     encoder: CodecPart
     decoder: CodecPart
 
@@ -64,11 +67,6 @@ class Generator(nn.Module):
         return self.encoder.hop_length
 
     @property
-    def frame_rate(self) -> float:
-        """Frames per second."""
-        return self.sample_rate / self.hop_length
-
-    @property
     def n_q(self) -> int:
         """Layers of codes."""
         return self.quantizer.n_q
@@ -78,6 +76,28 @@ class Generator(nn.Module):
         """Entries of each codebook."""
         return self.quantizer.codebook_size
 
+    @property
+    def dimension(self) -> int:
+        """Channels of a latent frame, D."""
+        return self.quantizer.layers[0].entries.shape[-1]
+
+    @property
+    def streams(self) -> bool:
+        """Whether it never looks ahead."""
+        return self.encoder.streams and self.decoder.streams
+
+    def fold_weight_norm(self) -> None:
+        """Replace normalised weights by their values, for inference."""
+        fold_weight_norm(self)
+
+    def codes_to_vectors(self, codes: Tensor, start: int = 0) -> Tensor:
+        """Look up the vectors (k, B, D, T) of codes (k, B, T), see `latent`.
+
+        Raises:
+            ValueError: If there are no such layers.
+        """
+        return self.quantizer.codes_to_vectors(codes, start)
+
     def encode(self, wav: Tensor) -> Tensor:
         """Encode waveforms (B, 1, N) into codes (n_q, B, ceil(N / hop_length))."""
         return self.quantizer.encode(self.encoder(wav))
@@ -85,21 +105,6 @@ class Generator(nn.Module):
     def decode(self, codes: Tensor, start: int = 0) -> Tensor:
         """Decode codes into waveforms (B, 1, T * hop_length); see `latent`."""
         return self.decoder(self.latent(codes, start))
-
-    def latent(self, codes: Tensor, start: int = 0) -> Tensor:
-        """Sum the entries that codes stand for, which is what the decoder takes.
-
-        Args:
-            codes: (k, B, T), of layers start, ..., start + k - 1.
-            start: The first of these layers; 0 is the semantic one.
-
-        Returns:
-            (B, D, T).
-
-        Raises:
-            ValueError: If there are no such layers.
-        """
-        return self.quantizer.codes_to_vectors(codes, start).sum(0)
 
     def encode_chunks(
         self, batch: ChunkBatch, states: Sequence[StreamState]

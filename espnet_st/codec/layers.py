@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, linear
-from torch.nn.utils import parametrize
+from torch.nn.utils import parametrize, remove_weight_norm
 from torch.nn.utils.parametrizations import weight_norm
 
 from espnet_st.codec.chunks import Chunk, FrameLayer, StreamLayer, StreamState
@@ -178,6 +178,8 @@ def fold_weight_norm(model: nn.Module) -> None:
             parametrize.remove_parametrizations(module, "weight")
             # Torch leaves behind a hook for older names, which cannot be pickled.
             module._load_state_dict_pre_hooks.clear()
+        if hasattr(module, "weight_g"):  # in the older way, as ESPnet's modules have it
+            remove_weight_norm(module)
         if isinstance(module, (nn.Conv1d, nn.ConvTranspose1d)):
             taps = module.weight.data.transpose(1, 2).contiguous()  # as it is read
             module.weight.data = taps.transpose(1, 2)

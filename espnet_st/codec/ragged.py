@@ -12,13 +12,13 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from espnet_st.codec.abs_generator import AbsGenerator
 from espnet_st.codec.chunks import (
     ChunkBatch,
     StreamState,
     join_chunks,
     split_signals,
 )
-from espnet_st.codec.generator import Generator
 
 CHUNK_FRAMES = 100
 """Frames of a signal that are in work at once; bounds the memory."""
@@ -28,7 +28,7 @@ MAX_FRAMES = 30000
 """Frames that they have together, about, unless one has more."""
 
 
-def encode_ragged(generator: Generator, wavs: Sequence[Tensor]) -> list[Tensor]:
+def encode_ragged(generator: AbsGenerator, wavs: Sequence[Tensor]) -> list[Tensor]:
     """Encode signals of any lengths.
 
     Args:
@@ -44,7 +44,7 @@ def encode_ragged(generator: Generator, wavs: Sequence[Tensor]) -> list[Tensor]:
 
 
 def decode_ragged(
-    generator: Generator, codes: Sequence[Tensor], start: int = 0
+    generator: AbsGenerator, codes: Sequence[Tensor], start: int = 0
 ) -> list[Tensor]:
     """Decode codes of any lengths.
 
@@ -60,12 +60,12 @@ def decode_ragged(
     return _run(partial(generator.decode_chunks, start=start), codes, 1, device)
 
 
-def decode_latents(generator: Generator, latents: Sequence[Tensor]) -> list[Tensor]:
+def decode_latents(generator: AbsGenerator, latents: Sequence[Tensor]) -> list[Tensor]:
     """Decode what the decoder takes, of any lengths.
 
     Args:
         generator: In evaluation mode.
-        latents: Each (D, T_i), see `Generator.latent`.
+        latents: Each (D, T_i), see `AbsGenerator.latent`.
 
     Returns:
         For each (T_i * hop_length,) float32, on the generator's device.

@@ -7,6 +7,7 @@ keys of its YAML block.
 
 from __future__ import annotations
 
+from espnet_st.codec.hifigan import HiFiGANDecoder
 from espnet_st.codec.part import CodecPart
 from espnet_st.codec.seanet import SEANetDecoder, SEANetEncoder
 from espnet_st.codec.spectral import SpectralDecoder, SpectralEncoder
@@ -18,4 +19,5 @@ ENCODERS: dict[str, type[CodecPart]] = {
 DECODERS: dict[str, type[CodecPart]] = {
     "seanet": SEANetDecoder,
     "spectral": SpectralDecoder,
+    "hifigan": HiFiGANDecoder,
 }

@@ -9,9 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from espnet_st.checkpoints.loading import GENERATOR, load_codec, load_strictly
-from espnet_st.codec.generator import Generator
-from espnet_st.codec.layers import fold_weight_norm
+from espnet_st.checkpoints.generators import load_generator
 from espnet_st.codec.ragged import decode_latents, decode_ragged, encode_ragged
 from espnet_st.codes import check_codes, one_utterance
 from espnet_st.data.audio import prepare_audio
@@ -23,7 +21,7 @@ DTYPES = ("float32", "bfloat16", "auto")
 
 
 class AudioCoding:
-    """A trained codec.
+    """A trained codec: this package's, or one of ESPnet's own.
 
     Args:
         train_config: The `config.yaml` of the training run, or what `from_pretrained`
@@ -46,17 +44,15 @@ class AudioCoding:
         device: str = "cpu",
         dtype: str = "float32",
     ):
-        conf, state = load_codec(train_config, model_file)
-        self.generator = Generator(**conf)
-        load_strictly(self.generator, state, GENERATOR)
-        fold_weight_norm(self.generator)
+        self.generator = load_generator(train_config, model_file)
+        self.generator.fold_weight_norm()
         self.generator.eval().requires_grad_(False)
         self.to(device)
         if dtype not in DTYPES:
             raise ValueError(f"dtype is {dtype!r}; expected one of {', '.join(DTYPES)}")
         parts = self.generator.encoder, self.generator.decoder
         for part in parts:
-            if not part.half_precision:
+            if not getattr(part, "half_precision", False):  # ESPnet's parts say nothing
                 if dtype == "bfloat16":
                     raise ValueError(f"{type(part).__name__} runs in float32 only")
                 dtype = "float32"
@@ -209,7 +205,7 @@ class AudioCoding:
         Raises:
             ValueError: If they are of another shape, no floats, or not finite.
         """
-        width = self.generator.quantizer.layers[0].entries.shape[-1]
+        width = self.generator.dimension
         if vectors.dim() != 2 or vectors.shape[1] != width or len(vectors) == 0:
             raise ValueError(
                 f"vectors have shape {tuple(vectors.shape)}; expected (T, {width}) "
@@ -224,7 +220,7 @@ class AudioCoding:
         """Start to encode and decode a signal while it comes.
 
         Raises:
-            ValueError: If the model looks ahead.
+            ValueError: If the model looks ahead, as ESPnet's own codecs do.
         """
         return CodecStream(self.generator, self.device)
 
@@ -233,7 +229,7 @@ class AudioCoding:
         codes = one_utterance(codes)
         check_codes(codes, self.codebook_size)
         codes = codes[:, None].to(self.device)
-        vectors = self.generator.quantizer.codes_to_vectors(codes)
+        vectors = self.generator.codes_to_vectors(codes)
         return vectors[:, 0].transpose(1, 2).cpu()
 
     def __call__(

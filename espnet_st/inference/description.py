@@ -7,19 +7,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
+from espnet_st.checkpoints.generators import load_generator
 from espnet_st.checkpoints.loading import (
-    GENERATOR,
     OFFICIAL_CHECKPOINT,
-    check_state,
     find_checkpoint,
-    load_codec,
     read_config,
 )
 from espnet_st.checkpoints.sources import CODEC, META, ModelFiles, model_files
 from espnet_st.checkpoints.uslm_release import CHECKPOINT, TTS, is_release, load_uslm
-from espnet_st.codec.generator import Generator
+from espnet_st.codec.part import CodecPart
+from espnet_st.codec.registry import DECODERS, ENCODERS
 from espnet_st.inference.decode_defaults import read_defaults
 
 RESULTS = "RESULTS.md"
@@ -72,35 +71,38 @@ def _describe_files(files: ModelFiles) -> dict[str, Any]:
 
 
 def _describe_codec(config: Path, checkpoint: Path) -> dict[str, Any]:
-    conf, state = load_codec(config, checkpoint)
-    generator = Generator(**conf)
-    names = {GENERATOR + key: value for key, value in generator.state_dict().items()}
-    own = {key: value for key, value in state.items() if key.startswith(GENERATOR)}
-    check_state(names, own)
+    generator = load_generator(config, checkpoint)
     n_q, size = generator.n_q, generator.codebook_size
     rate = generator.frame_rate * math.log2(size)
-    streams = generator.encoder.streams and generator.decoder.streams
     parts = {"encoder": generator.encoder, "decoder": generator.decoder}
+    streams = generator.streams
     counts = {
         name: sum(p.numel() for p in part.parameters()) for name, part in parts.items()
     }
-    books = n_q * size * int(conf["dimension"])
+    books = n_q * size * generator.dimension
     return {
         "kind": "codec",
-        "encoder": conf.get("encoder", "seanet"),
-        "decoder": conf.get("decoder", "seanet"),
+        "codec": generator.kind,
+        "encoder": _name(generator.encoder, ENCODERS),
+        "decoder": _name(generator.decoder, DECODERS),
         "sample_rate": generator.sample_rate,
         "hop_length": generator.hop_length,
         "frame_rate": generator.frame_rate,
         "n_q": n_q,
         "codebook_size": size,
-        "dimension": conf["dimension"],
+        "dimension": generator.dimension,
         "bits_per_second": {_layers(k): round(k * rate) for k in range(1, n_q + 1)},
         "parameters": counts | {"codebooks": books},
         "checkpoint_bytes": checkpoint.stat().st_size,
         "streams": streams,
         "latency": generator.hop_length / generator.sample_rate if streams else None,
     }
+
+
+def _name(part: nn.Module, registry: Mapping[str, type[CodecPart]]) -> str:
+    """Name an encoder or a decoder; those of ESPnet's own codecs are SEANets."""
+    names = [name for name, kind in registry.items() if type(part) is kind]
+    return names[0] if names else "seanet"
 
 
 def _layers(last: int) -> str:

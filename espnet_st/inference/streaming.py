@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from espnet_st.codec.abs_generator import AbsGenerator
 from espnet_st.codec.chunks import Chunk, ChunkBatch, StreamState
 from espnet_st.codec.generator import Generator
 from espnet_st.codes import check_codes, one_utterance
@@ -28,7 +29,12 @@ class CodecStream:
         ValueError: If the codec looks ahead.
     """
 
-    def __init__(self, generator: Generator, device: str = "cpu"):
+    def __init__(self, generator: AbsGenerator, device: str = "cpu"):
+        if not isinstance(generator, Generator):
+            raise ValueError(
+                "ESPnet's own codecs look at a whole signal and cannot stream: take a "
+                "causal `speechtokenizer`"
+            )
         for name in ("encoder", "decoder"):
             if not getattr(generator, name).streams:
                 raise ValueError(

@@ -11,17 +11,23 @@ import numpy as np
 import torch
 from espnet2.gan_codec.espnet_model import ESPnetGANCodecModel
 from espnet2.tasks.gan_codec import GANCodecTask, codec_choices
+from espnet2.torch_utils.initialize import initialize
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
+from espnet_st.codec.gan_turns import GANTurns
+from espnet_st.codec.hubert_units import HubertUnits
 from espnet_st.codec.speechtokenizer import SpeechTokenizer
 from espnet_st.codec.teacher.features import TeacherFeatures
 from espnet_st.tasks.codec_trainer import CodecTrainer
 
 # The processes that ESPnet spawns for several GPUs import this module and no other.
 codec_choices.classes["speechtokenizer"] = SpeechTokenizer
+codec_choices.classes["hubert_units"] = HubertUnits
 
 DEFAULT_RATE = inspect.signature(SpeechTokenizer).parameters["sample_rate"].default
+INITIALIZATIONS = "xavier_uniform", "xavier_normal", "kaiming_uniform", "kaiming_normal"
+"""Choices of ESPnet's `initialize` in all its releases."""
 Preprocess = Callable[[str, dict[str, Any]], dict[str, np.ndarray]]
 
 
@@ -70,10 +76,21 @@ class WithTeacherRows:
 class CodecTask(GANCodecTask):
     """`GANCodecTask` with `CodecTrainer`; `--use_amp true` means bfloat16.
 
-    Configurations, checkpoints and options are those of `GANCodecTask`.
+    Configurations, checkpoints and options are those of `GANCodecTask`, and `--init` is
+    that of ESPnet's other tasks.
     """
 
     trainer = CodecTrainer
+
+    @classmethod
+    def add_task_arguments(cls, parser: argparse.ArgumentParser) -> None:
+        """Add the options of the task to ESPnet's."""
+        super().add_task_arguments(parser)
+        parser.add_argument(
+            "--init",
+            choices=INITIALIZATIONS,
+            help="How to initialize the parameters; as their modules do, by default",
+        )
 
     @classmethod
     def build_preprocess_fn(
@@ -92,7 +109,9 @@ class CodecTask(GANCodecTask):
         """Build the model of a configuration."""
         stock = super().build_model(args)
         model = CodecModel(stock.codec, bfloat16=args.use_amp)
-        if isinstance(stock.codec, SpeechTokenizer):
+        if getattr(args, "init", None) is not None:  # earlier models do not have it
+            initialize(model, args.init)
+        if isinstance(stock.codec, GANTurns):
             # Its buffers are equal in all processes by themselves. Overwritten at each
             # pass, as is usual, they would spoil the reconstruction that the second
             # turn takes over from the first.

@@ -88,7 +88,7 @@ def test_without_distillation_no_teacher_is_asked():
 def test_a_teacher_of_another_width_is_refused(monkeypatch):
     model = make(teacher=False, semantic_dimension=5)
     monkeypatch.setattr(
-        "espnet_st.codec.distillation.build_teacher", lambda **conf: FrameTeacher()
+        "espnet_st.codec.teacher.teacher.build_teacher", lambda **conf: FrameTeacher()
     )
     with pytest.raises(ValueError, match="set semantic_dimension, which is 5"):
         model(0.1 * torch.randn(2, 3200))

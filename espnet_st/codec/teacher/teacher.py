@@ -7,8 +7,9 @@ is for in `codec/distillation.py`, its units in `units.py`; training a small one
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -219,6 +220,56 @@ def build_teacher(
         centroids, layer = read_units(Path(units_file))
     backbone = load_backbone(name).to(getattr(torch, dtype))
     return Teacher(backbone, layer, centroids, sample_rate)
+
+
+def load_teacher(
+    conf: Mapping[str, Any],
+    sample_rate: int,
+    hop_length: int,
+    width: int,
+    option: str = "semantic_dimension",
+) -> Teacher:
+    """Load a codec's teacher, and leave the random numbers of training alone.
+
+    Args:
+        conf: Arguments of `build_teacher`.
+        sample_rate: Hz of the codec.
+        hop_length: Samples per frame of the codec.
+        width: What the codec expects of its features, or of the number of its units.
+        option: What the codec calls that.
+
+    Raises:
+        ValueError: If there is no such teacher, or its width or frames are others.
+    """
+    # Weights that are drawn before they are loaded must not move the random numbers of
+    # training, or a resumed run would differ.
+    with torch.random.fork_rng(devices=[]):
+        teacher = build_teacher(**conf, sample_rate=sample_rate)
+    check_width(teacher.output_size, width, option)
+    own = teacher.backbone
+    check_frame_rate(sample_rate, hop_length, own.sample_rate, own.hop_length)
+    return teacher
+
+
+def check_width(found: int, expected: int, option: str = "semantic_dimension") -> None:
+    """Refuse a teacher of another width than a codec expects by an option."""
+    if found != expected:
+        raise ValueError(
+            f"the teacher's features have {found} dimensions; set {option}, which is "
+            f"{expected}, to that"
+        )
+
+
+def check_frame_rate(
+    sample_rate: int, hop_length: int, teacher_rate: int, teacher_hop: int
+) -> None:
+    """Refuse a teacher with other frames per second than a codec."""
+    if hop_length * teacher_rate != teacher_hop * sample_rate:
+        raise ValueError(
+            f"the codec makes {sample_rate / hop_length:g} frames per second, the "
+            f"teacher {teacher_rate / teacher_hop:g}: choose strides that make the "
+            "same, or another teacher"
+        )
 
 
 def _check_layer(layer: str | int, n_layers: int) -> str | int:

@@ -32,6 +32,7 @@ distill() {
     local key=$1 layer=${distilled_layer[$1]} source=${teacher_dir}
     distill_opts=()
     case ${distilled_from[${key}]} in
+    "") return ;; # a codec that takes no teacher
     recipe) [ "${units}" -eq 0 ] || layer=${layer:-units} ;;
     none)
         distill_opts=(--codec_conf lambda_distill=0)

@@ -8,12 +8,14 @@ import argparse
 import shlex
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import yaml
 from data_dir import exit_code
 
 from espnet_st.slmtokbench.systems import (
+    NO_TEACHER,
     System,
     conversion_spans,
     read_systems,
@@ -22,6 +24,15 @@ from espnet_st.slmtokbench.systems import (
 
 SPANS = {"resynthesis": resynthesis_spans, "conversion": conversion_spans}
 SAMPLE_RATE = 16000  # of a codec whose configuration says nothing
+UNITS = "hubert_units"
+TAUGHT = ("speechtokenizer", UNITS)  # the codecs that take a teacher
+
+
+def read_codec(system: System) -> dict[str, Any]:
+    """Read the configuration of a codec; an empty one if it was trained elsewhere."""
+    if system.codec_config is None:
+        return {}
+    return yaml.safe_load(system.codec_config.read_text(encoding="utf-8")) or {}
 
 
 def check_configs(system: System, sample_rate: int) -> None:
@@ -34,24 +45,31 @@ def check_configs(system: System, sample_rate: int) -> None:
         if config is not None and not config.is_file():
             raise ValueError(f"{system.key}: no configuration {config}")
     if system.codec_config is not None:
-        conf = yaml.safe_load(system.codec_config.read_text(encoding="utf-8")) or {}
-        rate = (conf.get("codec_conf") or {}).get("sample_rate", SAMPLE_RATE)
+        conf = read_codec(system).get("codec_conf") or {}
+        # ESPnet's own codecs have the second name.
+        rate = conf.get("sample_rate", conf.get("sampling_rate", SAMPLE_RATE))
         if rate != sample_rate:
             raise ValueError(
                 f"{system.key}: {system.codec_config} is for {rate} Hz, --fs is"
                 f" {sample_rate}"
+            )
+        if read_codec(system).get("codec") == UNITS and system.teacher == NO_TEACHER:
+            raise ValueError(
+                f"{system.key}: teacher: none, but units are those of a teacher: leave"
+                " the line out, or name one"
             )
 
 
 def fields(system: System) -> dict[str, object]:
     """Return what speechtok.sh knows of a system, by the arrays' names."""
     lm = system.lm
+    taught = read_codec(system).get("codec", TAUGHT[0]) in TAUGHT
     return {
         "label": system.label,
         "codec_exp": system.codec_exp,
         "codec_config": system.codec_config or "",
         "codec_options": system.codec_args,
-        "distilled_from": system.teacher,
+        "distilled_from": system.teacher if taught else "",
         "distilled_layer": system.teacher_layer,
         "codec_train_set": system.train_set,
         "codes_dir": system.codes_dir,
