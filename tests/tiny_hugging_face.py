@@ -1,4 +1,4 @@
-"""Tiny random codecs of the classes of `transformers`, as `save_pretrained` has them."""
+"""Tiny random codecs of `transformers`, as `save_pretrained` writes them."""
 
 import torch
 
