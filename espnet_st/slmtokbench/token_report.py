@@ -48,8 +48,8 @@ def write_results(
     `tokens` (`n_q`, `codebook_sizes`, `frame_rate`, `utterances` of each set),
     `text_alignment` ("rvq1" and so on to figures, see `alignment.align`), `speech`
     (condition to figures, see `SpeechFigures.all`), `codes` (see `score_codes`),
-    `not_scored` (part to what it needs), `left_out` ("set/utterance" to why), `failures`
-    of scorers, and `notes`. `estimates.npz` has each figure with its draws.
+    `not_scored` (part to what it needs), `left_out` ("set/utterance" to why),
+    `failures` of scorers, and `notes`. `estimates.npz` has each figure with its draws.
 
     Returns:
         What `scores.json` holds, the tables, and the paths.

@@ -113,8 +113,8 @@ def infer_rate(codes: Codes, seconds: Mapping[str, float]) -> float:
             "--frame-rate"
         )
     rate = float(np.median(rates))
-    nearest = round(2 * rate) / 2  # 12.5, 50, 75: half a percent off is rounding
-    return nearest if abs(nearest - rate) < 0.015 * rate else rate
+    usual = 12.5 * round(rate / 12.5)  # whole frames make the ratio a little off
+    return usual if abs(usual - rate) < 0.012 * rate else rate
 
 
 def of_other_length(

@@ -25,6 +25,9 @@ are kept in the directory, and a later run goes on from there.
 
 A recipe's systems are compared by python -m espnet_st.bin.slmtokbench."""
 
+NAMED = 20
+"""Utterances that were left out and are named on the terminal."""
+
 FILES = {
     "codes": "codes of the test set, or of the only set",
     "text": "its transcripts, 'utt words'",
@@ -128,8 +131,11 @@ def run(args: argparse.Namespace) -> int:
         sys.stdout.write(f"{part}: not scored: {reason}\n")
     for note in results.scores["notes"]:
         sys.stdout.write(f"{note}\n")
-    for key, reason in results.left_out.items():
+    for key, reason in list(results.left_out.items())[:NAMED]:
         sys.stderr.write(f"espnet-st bench: {key} left out: {reason}\n")
+    if len(results.left_out) > NAMED:
+        more = len(results.left_out) - NAMED
+        sys.stderr.write(f"espnet-st bench: and {more} more, see scores.json\n")
     for path in results.paths.values():
         sys.stdout.write(f"{path}\n")
     return int(bool(results.left_out))
