@@ -260,8 +260,8 @@ def _choose_sets(
         both = sorted(set(tokens.train.texts) & set(tokens.test.texts))
         if both:
             tokens.notes.append(
-                f"{len(both)} utterances, e.g. {both[0]}, have ids of both the test and "
-                "the training set: if they are the same speech, the figures are of "
+                f"{len(both)} utterances, e.g. {both[0]}, have ids of both the test "
+                "and the training set: if they are the same speech, the figures are of "
                 "training."
             )
     else:
