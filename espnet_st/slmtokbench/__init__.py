@@ -12,6 +12,7 @@ scores anybody's tokens, see `token_benchmark`; it is imported when it is used.
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ def __getattr__(name: str) -> Any:
     """Import the benchmark when it is first used."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from espnet_st.slmtokbench import token_benchmark
-
-    globals()[name] = value = getattr(token_benchmark, name)
+    module = import_module("espnet_st.slmtokbench.token_benchmark")
+    globals()[name] = value = getattr(module, name)
     return value
