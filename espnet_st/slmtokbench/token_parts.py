@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -239,6 +239,7 @@ def _speech(
         write_table(text, texts)
     else:
         parts.not_scored["word error rate of resynthesis"] = "needs --text"
+        config = replace(config, recognizers=())
     if tokens.speakers:
         known = {k: tokens.speakers[k] for k in sample if k in tokens.speakers}
         write_table(test / "utt2spk", known)
