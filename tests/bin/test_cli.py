@@ -88,7 +88,7 @@ def test_wrong_options_are_refused(run, capsys, words, message):
     assert message in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("verb", ["bench", "convert"])
+@pytest.mark.parametrize("verb", ["convert"])
 def test_other_commands_take_all_arguments_under_the_verbs_name(run, capsys, verb):
     assert run(verb, "--help") == 0
     assert capsys.readouterr().out.startswith(f"usage: espnet-st {verb}")

@@ -32,10 +32,10 @@ VERBS = {
     ),
     "synthesize": Verb("espnet_st.bin.verbs.synthesize", "text to speech"),
     "info": Verb("espnet_st.bin.verbs.info", "what a codec or a USLM is"),
+    "bench": Verb("espnet_st.bin.verbs.bench", "score anybody's speech tokens"),
 }
 
 OTHERS = {
-    "bench": Verb("espnet_st.bin.slmtokbench", "score a recipe's systems"),
     "convert": Verb("espnet_st.bin.convert", "official releases, both ways"),
     "pack": Verb("espnet_st.bin.pack", "make a model ready to be shared"),
     "demo": Verb("espnet_st.bin.demo", "try a model in the browser"),
