@@ -12,6 +12,8 @@ from espnet_st.slmtokbench.scorers.registry import find_scorer
 
 NOT_SCORED = "not scored"
 NONE = "-"
+VERDICT = "Verdict"
+"""Title of a column of verdicts, which the report colours."""
 
 
 @dataclass(frozen=True)
