@@ -7,7 +7,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from espnet_st.slmtokbench.bootstrap import Estimate
-from espnet_st.slmtokbench.orderings import Claim, Figure, Ordering, find_part
+from espnet_st.slmtokbench.orderings import (
+    NEAR_SIM,
+    NEAR_WER,
+    Claim,
+    Figure,
+    Ordering,
+    find_part,
+    paper_orderings,
+    without_distillation,
+)
 from espnet_st.slmtokbench.seeds import Run, over_seeds
 from espnet_st.slmtokbench.systems import System
 
@@ -60,6 +69,30 @@ class Judgement:
 def systems_of_roles(systems: Iterable[System]) -> dict[str, System]:
     """Find the system of each role that any has."""
     return {role: system for system in systems for role in system.roles}
+
+
+def judge_paper(
+    systems: Iterable[System],
+    runs: Sequence[Run],
+    near_wer: float = NEAR_WER,
+    near_sim: float = NEAR_SIM,
+) -> list[Judgement]:
+    """Judge the paper's orderings, and those against the codec without distillation.
+
+    Args:
+        systems: With their roles; the latter orderings need one without distillation.
+        runs: Results of each seed.
+        near_wer: See `paper_orderings`.
+        near_sim: See `paper_orderings`.
+
+    Raises:
+        ValueError: A margin is not above zero.
+    """
+    roles = systems_of_roles(systems)
+    orderings = paper_orderings(near_wer, near_sim)
+    if "no_distillation" in roles:
+        orderings += without_distillation(orderings)
+    return judge(orderings, roles, runs)
 
 
 def judge(

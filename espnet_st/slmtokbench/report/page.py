@@ -59,13 +59,15 @@ class Picture(NamedTuple):
 class Section:
     """Hold a heading and what stands below it, in this order.
 
-    A figure is a `Picture`, or its caption and path alone.
+    A figure is a `Picture`, or its caption and path alone. A folded table is shown when
+    it is asked for.
     """
 
     title: str
     intro: str = ""
     notes: Sequence[str] = ()
     tables: Sequence[Table] = ()
+    folded: Sequence[Table] = ()
     figures: Sequence[Picture | tuple[str, Path]] = ()
     cards: Sequence[Card] = ()
 
@@ -156,6 +158,10 @@ def _section(section: Section, name: str) -> str:
         lines = "".join(f"<li>{escape(note)}</li>" for note in section.notes)
         parts.append(f"<ul>{lines}</ul>")
     parts += [_table(table) for table in section.tables]
+    parts += [
+        f"<details><summary>{escape(table.title)}</summary>{_table(table)}</details>"
+        for table in section.folded
+    ]
     parts += [_picture(Picture(*figure)) for figure in section.figures]
     parts += [_card(card) for card in section.cards]
     return "\n".join([*parts, "</section>"])

@@ -14,72 +14,83 @@ from espnet_st.slmtokbench.orderings import ALL, FIRST, ONE, REST, SOME, SPOKEN
 from espnet_st.slmtokbench.report.tables import NONE, Table
 
 TRUTH = "groundtruth"
-Figures = Mapping[str, float]
+Figures = Mapping[str, str]
+"""Name to the figure as the paper prints it."""
 TABLES: dict[str, tuple[int, dict[tuple[str, str], Figures]]] = {
     "reconstruction": (
         2,
         {
-            (TRUTH, ""): {"wer": 4.58, "mushra": 91.46},
-            ("encodec", ALL): {"wer": 5.11, "visqol": 4.37, "mushra": 79.86},
-            ("distilled", ALL): {"wer": 5.04, "visqol": 4.30, "mushra": 90.55},
+            (TRUTH, ""): {"wer": "4.58", "mushra": "91.46"},
+            ("encodec", ALL): {"wer": "5.11", "visqol": "4.37", "mushra": "79.86"},
+            ("distilled", ALL): {"wer": "5.04", "visqol": "4.30", "mushra": "90.55"},
         },
     ),
     "benchmark": (
         3,
         {
-            (TRUTH, ""): {"wer": 4.58, "sim": 1.0},
-            ("units", FIRST): {"wer": 16.26, "sim": 0.77},
-            ("encodec", FIRST): {"wer": 38.34, "sim": 0.92},
-            ("encodec", ALL): {"wer": 5.11, "sim": 0.98},
+            (TRUTH, ""): {"wer": "4.58", "sim": "1.0"},
+            ("units", FIRST): {"wer": "16.26", "sim": "0.77"},
+            ("encodec", FIRST): {"wer": "38.34", "sim": "0.92"},
+            ("encodec", ALL): {"wer": "5.11", "sim": "0.98"},
             ("teacher_avg", FIRST): {
-                **{"mi": 30.9, "downstream_wer": 15.58},
-                **{"wer": 9.57, "sim": 0.74},
+                **{"mi": "30.9", "downstream_wer": "15.58"},
+                **{"wer": "9.57", "sim": "0.74"},
             },
             ("teacher_avg", ALL): {
-                **{"mi": 29.7, "downstream_wer": 16.03},
-                **{"wer": 5.04, "sim": 0.97},
+                **{"mi": "29.7", "downstream_wer": "16.03"},
+                **{"wer": "5.04", "sim": "0.97"},
             },
             ("teacher_layer", FIRST): {
-                **{"mi": 32.9, "downstream_wer": 12.68},
-                **{"wer": 14.17, "sim": 0.73},
+                **{"mi": "32.9", "downstream_wer": "12.68"},
+                **{"wer": "14.17", "sim": "0.73"},
             },
             ("teacher_layer", ALL): {
-                **{"mi": 31.6, "downstream_wer": 13.12},
-                **{"wer": 5.31, "sim": 0.97},
+                **{"mi": "31.6", "downstream_wer": "13.12"},
+                **{"wer": "5.31", "sim": "0.97"},
             },
             ("teacher_units", FIRST): {
-                **{"mi": 24.2, "downstream_wer": 34.13},
-                **{"wer": 20.02, "sim": 0.72},
+                **{"mi": "24.2", "downstream_wer": "34.13"},
+                **{"wer": "20.02", "sim": "0.72"},
             },
             ("teacher_units", ALL): {
-                **{"mi": 25.1, "downstream_wer": 30.71},
-                **{"wer": 5.84, "sim": 0.95},
+                **{"mi": "25.1", "downstream_wer": "30.71"},
+                **{"wer": "5.84", "sim": "0.95"},
             },
         },
     ),
     "zeroshot": (
         4,
         {
-            (TRUTH, ""): {"wer": 1.9, "sim": 0.93, "mos": 4.5, "smos": 3.96},
-            ("encodec", SPOKEN): {"wer": 7.9, "sim": 0.75, "mos": 3.08, "smos": 3.31},
-            ("distilled", SPOKEN): {"wer": 6.5, "sim": 0.84, "mos": 3.63, "smos": 3.45},
+            (TRUTH, ""): {"wer": "1.9", "sim": "0.93", "mos": "4.5", "smos": "3.96"},
+            ("encodec", SPOKEN): {
+                "wer": "7.9",
+                "sim": "0.75",
+                "mos": "3.08",
+                "smos": "3.31",
+            },
+            ("distilled", SPOKEN): {
+                "wer": "6.5",
+                "sim": "0.84",
+                "mos": "3.63",
+                "smos": "3.45",
+            },
         },
     ),
     "conversion": (
         5,
         {
-            (TRUTH, ""): {"wer": 0.4, "sim": 0.93},
-            ("distilled", ONE): {"wer": 2.6, "sim": 0.72},
-            ("distilled", SOME): {"wer": 11.7, "sim": 0.80},
-            ("distilled", REST): {"wer": 35.4, "sim": 0.82},
+            (TRUTH, ""): {"wer": "0.4", "sim": "0.93"},
+            ("distilled", ONE): {"wer": "2.6", "sim": "0.72"},
+            ("distilled", SOME): {"wer": "11.7", "sim": "0.80"},
+            ("distilled", REST): {"wer": "35.4", "sim": "0.82"},
         },
     ),
     "codebook": (
         6,
         {
-            ("units", FIRST): {"pnmi": 0.43},
-            ("encodec", FIRST): {"pnmi": 0.28},
-            ("distilled", FIRST): {"pnmi": 0.71},
+            ("units", FIRST): {"pnmi": "0.43"},
+            ("encodec", FIRST): {"pnmi": "0.28"},
+            ("distilled", FIRST): {"pnmi": "0.71"},
         },
     ),
 }
@@ -141,7 +152,7 @@ def beside_paper(table: Table, name: str, rows: Sequence[Mapping]) -> Table:
     if not titles:
         return table
     lines = [
-        (*line, *(_cell(figures, one) for one in titles))
+        (*line, *(figures.get(one, NONE) for one in titles))
         for line, figures in zip(table.rows, found)
     ]
     note = (
@@ -154,7 +165,3 @@ def beside_paper(table: Table, name: str, rows: Sequence[Mapping]) -> Table:
         rows=lines,
         notes=[*table.notes, note],
     )
-
-
-def _cell(figures: Figures, name: str) -> str:
-    return f"{figures[name]:g}" if name in figures else NONE

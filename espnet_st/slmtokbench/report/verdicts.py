@@ -10,7 +10,15 @@ from espnet_st.slmtokbench.orderings import Figure
 from espnet_st.slmtokbench.report.page import Section
 from espnet_st.slmtokbench.report.tables import NONE, VERDICT, Table
 from espnet_st.slmtokbench.systems import System, layer_title
-from espnet_st.slmtokbench.verdicts import NOT_MEASURED, Finding, Judgement, SeedResult
+from espnet_st.slmtokbench.verdicts import (
+    HELD,
+    NOT_HELD,
+    NOT_MEASURED,
+    UNDECIDED,
+    Finding,
+    Judgement,
+    SeedResult,
+)
 
 NAMES = {
     "mi": "MI",
@@ -28,13 +36,21 @@ def orderings_section(
     judgements: Sequence[Judgement], roles: Mapping[str, System]
 ) -> Section:
     """Lay out verdicts as the first section of a report."""
+    verdicts = [one.verdict for one in judgements]
+    counts = ", ".join(
+        f"{verdicts.count(verdict)} {verdict}"
+        for verdict in (HELD, NOT_HELD, UNDECIDED, NOT_MEASURED)
+        if verdict in verdicts
+    )
     return Section(
         "Orderings",
         "What the paper claims, and whether it holds here. An ordering is held if all "
         "its claims are. A claim is held if the 95 % interval of its difference lies "
         "on the claimed side, and each seed agrees. A starred line puts the same codec "
-        "trained without distillation where the paper has EnCodec.",
-        tables=[verdict_table(judgements), claim_table(judgements, roles)],
+        "trained without distillation where the paper has EnCodec. "
+        f"Here: {counts}.",
+        tables=[verdict_table(judgements)],
+        folded=[claim_table(judgements, roles)],
     )
 
 
@@ -96,8 +112,12 @@ def _place(figure: Figure, roles: Mapping[str, System]) -> str:
             return f"{system.lm.label} on {label}"
         return f"speech of {label}"
     start = "voice from " if part.startswith("vc_") else ""
-    span = part.removeprefix("vc_").replace("_", "-")
-    return f"{label} {start}{layer_title(span)}"
+    span = part.removeprefix("vc_")
+    if span.endswith("_all"):
+        layers = "all layers" if not start else "all layers after the first"
+    else:
+        layers = layer_title(span.replace("_", "-"))
+    return f"{label} {start}{layers}"
 
 
 def _verdict(verdict: str, findings: Sequence[Finding]) -> str:

@@ -11,7 +11,6 @@ from espnet_st.data.kaldi import read_table
 from espnet_st.slmtokbench.cache import fingerprint
 from espnet_st.slmtokbench.config import BenchmarkConfig
 from espnet_st.slmtokbench.estimates import FILE, write_estimates
-from espnet_st.slmtokbench.orderings import paper_orderings, without_distillation
 from espnet_st.slmtokbench.recipe import Recipe
 from espnet_st.slmtokbench.report.budgets import budget_table
 from espnet_st.slmtokbench.report.environment import describe_environment
@@ -28,7 +27,7 @@ from espnet_st.slmtokbench.scorers.registry import CONFIG_LISTS, find_scorer
 from espnet_st.slmtokbench.scores import Scores
 from espnet_st.slmtokbench.seeds import SCORES, Run
 from espnet_st.slmtokbench.speech_scores import SpeechScores
-from espnet_st.slmtokbench.verdicts import judge, systems_of_roles
+from espnet_st.slmtokbench.verdicts import judge_paper, systems_of_roles
 
 
 def write_results(
@@ -125,15 +124,9 @@ def write_report(
     """Write report.html and the pictures in it."""
     images = output / "images"
     images.mkdir(exist_ok=True)
-    orderings = paper_orderings()
-    roles = systems_of_roles(recipe.systems)
-    judged = judge(
-        (*orderings, *without_distillation(orderings)),
-        roles,
-        [Run(output.name, scores.estimates, {})],
-    )
+    judged = judge_paper(recipe.systems, [Run(output.name, scores.estimates, {})])
     sections = [
-        orderings_section(judged, roles),
+        orderings_section(judged, systems_of_roles(recipe.systems)),
         *make_sections(
             recipe,
             config,
