@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from espnet_st.slmtokbench.bootstrap import Estimate
 from espnet_st.slmtokbench.orderings import SPOKEN
 from espnet_st.slmtokbench.report.budgets import Budget, TrainedModel, budget_note
-from espnet_st.slmtokbench.report.paper import beside_paper
+from espnet_st.slmtokbench.report.paper import TRUTH, beside_paper
 from espnet_st.slmtokbench.report.tables import NONE, NOT_SCORED, Table
 from espnet_st.slmtokbench.seeds import Run, over_seeds
 from espnet_st.slmtokbench.systems import System, layer_title
@@ -22,12 +22,14 @@ class Layout:
     Attributes:
         title: Of the table.
         parts: How the parts begin of which it has rows.
+        truth: Part of the ground truth that is its first row; "" if it has none.
         figures: Name of each figure to its column and digits; a column without any
             figure is left out.
     """
 
     title: str
     parts: str
+    truth: str
     figures: dict[str, tuple[str, int]]
 
 
@@ -35,6 +37,7 @@ LAYOUTS = {
     "reconstruction": Layout(
         "Table 2. Speech reconstruction",
         "rvq",
+        "resynthesis",
         {
             "wer": ("WER % ↓", 1),
             "dwer": ("dWER % ↓", 1),
@@ -49,6 +52,7 @@ LAYOUTS = {
     "benchmark": Layout(
         "Table 3. SLMTokBench",
         "rvq",
+        "resynthesis",
         {
             "mi": ("MI ↑", 1),
             "downstream_wer": ("WER† % ↓", 1),
@@ -59,11 +63,13 @@ LAYOUTS = {
     "zeroshot": Layout(
         "Table 4. Zero-shot text-to-speech",
         SPOKEN,
+        "tts",
         {"wer": ("WER % ↓", 1), "sim": ("SIM to prompt ↑", 3)},
     ),
     "conversion": Layout(
         "Table 5. One-shot voice conversion",
         "vc_",
+        "conversion",
         {
             "wer": ("WER % ↓", 1),
             "sim": ("SIM to reference ↑", 3),
@@ -73,6 +79,7 @@ LAYOUTS = {
     "codebook": Layout(
         "Table 6. Codes and phones",
         "rvq1",
+        "",
         {
             "pnmi": ("PNMI ↑", 3),
             "phone_purity": ("Phone purity ↑", 3),
@@ -103,39 +110,62 @@ def seed_tables(runs: Sequence[Run], systems: Sequence[System]) -> dict[str, Tab
     return tables
 
 
+@dataclass(frozen=True)
+class Row:
+    """Say whose figures a row has: key and part, as in `estimates`; labels; roles."""
+
+    key: str
+    part: str
+    labels: tuple[str, str]
+    roles: tuple[str, ...]
+
+
+def _rows(
+    layout: Layout, runs: Sequence[Run], systems: Sequence[System]
+) -> Iterator[Row]:
+    """List the rows that a table may have."""
+    if layout.truth:
+        yield Row(TRUTH, layout.truth, ("Groundtruth", ""), (TRUTH,))
+    for system in systems:
+        for part in sorted({one for run in runs for one in run.parts(system.base)}):
+            if part.startswith(layout.parts):
+                yield Row(system.base, part, _labels(system, part), system.roles)
+
+
 def _table(
     name: str, layout: Layout, runs: Sequence[Run], systems: Sequence[System]
 ) -> Table | None:
     """Lay out one table; None if no run has any of its figures."""
-    places = [
-        (system, part)
-        for system in systems
-        for part in sorted({one for run in runs for one in run.parts(system.base)})
-        if part.startswith(layout.parts)
-    ]
-    measured = {
-        (key, part, figure) for run in runs for key, part, figure in run.estimates
-    }
+    rows = list(_rows(layout, runs, systems))
+    measured = {one for run in runs for one in run.estimates}
     shown = [
         figure
         for figure in layout.figures
-        if any((system.base, part, figure) in measured for system, part in places)
+        if any((row.key, row.part, figure) in measured for row in rows)
     ]
-    rows, marks = [], []
-    for system, part in places:
-        names = [(system.base, part, figure) for figure in shown]
-        if not measured & set(names):
-            continue
-        cells = [
-            _cell(runs, one, layout.figures[figure][1])
-            for one, figure in zip(names, shown)
-        ]
-        rows.append((*_labels(system, part), *cells))
-        marks.append({"roles": system.roles, "part": part})
+    rows = [
+        row
+        for row in rows
+        if any((row.key, row.part, figure) in measured for figure in shown)
+    ]
     if not rows:
         return None
+    lines = [
+        (
+            *row.labels,
+            *(
+                _cell(runs, (row.key, row.part, figure), layout.figures[figure][1])
+                for figure in shown
+            ),
+        )
+        for row in rows
+    ]
     columns = ("Tokenizer", "Tokens", *(layout.figures[one][0] for one in shown))
-    return beside_paper(Table(layout.title, columns, rows), name, marks)
+    marks = [
+        {"roles": row.roles, "part": "" if row.key == TRUTH else row.part}
+        for row in rows
+    ]
+    return beside_paper(Table(layout.title, columns, lines), name, marks)
 
 
 def _labels(system: System, part: str) -> tuple[str, str]:

@@ -76,11 +76,13 @@ def describe_sample(config: BenchmarkConfig, recipe: Recipe) -> dict[str, Any]:
         name: recipe.raw_dir / name / "text"
         for name in (recipe.valid_set, recipe.test_set)
     }
+    settings = {
+        name: value
+        for name, value in dataclasses.asdict(config).items()
+        if name == "seed" or name.endswith("_utterances")
+    }
     return {
-        "seed": config.seed,
-        "max_utterances": config.max_utterances,
-        "quality_utterances": config.quality_utterances,
-        "mi_utterances": config.mi_utterances,
+        **settings,
         **{
             f"utterances of {name}": fingerprint(keys=sorted(read_table(path)))
             for name, path in texts.items()
@@ -98,10 +100,8 @@ def write_markdown(
     output: Path,
 ) -> None:
     """Write RESULTS.md."""
-    trained, scorers = (
-        budget_table(scores.models),
-        describe_scorers(config, scores.speech),
-    )
+    trained = budget_table(scores.models)
+    scorers = describe_scorers(config, scores.speech)
     text = results_markdown(
         environment,
         ", ".join(str(system.codec_exp) for system in recipe.systems),
@@ -124,19 +124,13 @@ def write_report(
     """Write report.html and the pictures in it."""
     images = output / "images"
     images.mkdir(exist_ok=True)
-    judged = judge_paper(recipe.systems, [Run(output.name, scores.estimates, {})])
-    sections = [
-        orderings_section(judged, systems_of_roles(recipe.systems)),
-        *make_sections(
-            recipe,
-            config,
-            scores.tokenizers,
-            scores.speech,
-            tables,
-            scores.counts,
-            images,
-        ),
-    ]
+    sections = []
+    if roles := systems_of_roles(recipe.systems):
+        run = Run(output.name, scores.estimates, {})
+        sections.append(orderings_section(judge_paper(recipe.systems, [run]), roles))
+    sections += make_sections(
+        recipe, config, scores.tokenizers, scores.speech, tables, scores.counts, images
+    )
     if config.notes:
         sections.append(Section("What to know", notes=config.notes))
     scorers = dataclasses.replace(

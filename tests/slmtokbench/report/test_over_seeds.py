@@ -22,6 +22,7 @@ SYSTEMS = """
   codec: {config: conf/x.yaml, teacher: none}
 """
 VALUES = {
+    ("groundtruth", "resynthesis", "wer"): 3.0,
     ("st", "rvq1", "mi"): 30.0,
     ("st", "rvq1_8", "mi"): 28.0,
     ("st", "rvq1", "wer"): 10.0,
@@ -97,6 +98,7 @@ def test_verdicts_and_means_over_three_seeds(tmp_path, capsys):
         r"\|SpeechTokenizer\|RVQ-1\|30\.\d \(\d+\.\d–30\.\d\)\|10.*\|24\.2\|34\.13\|",
         text,
     )
+    assert re.search(r"\|Groundtruth\|\|not scored in seed1\|3\.\d .*\|4\.58\|", text)
     assert "Means over 3 seeds (seed1, seed2, seed3)" in text
     assert "|SpeechTokenizer|voice from the NAR model|13.0" in text
     assert "|SpeechTokenizer|codec|train|5|1302|6|" in text
