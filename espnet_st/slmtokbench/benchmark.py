@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import sys
 import time
@@ -15,31 +14,22 @@ from espnet_st.inference.audio_coding import AudioCoding
 from espnet_st.slmtokbench.cache import ScoreCache
 from espnet_st.slmtokbench.config import BenchmarkConfig
 from espnet_st.slmtokbench.recipe import Recipe
-from espnet_st.slmtokbench.report.code_tables import code_tables
-from espnet_st.slmtokbench.report.environment import describe_environment
-from espnet_st.slmtokbench.report.page import Section, render_report
-from espnet_st.slmtokbench.report.results import (
-    failure_lines,
-    paper_tables,
-    results_markdown,
-    write_scores,
-)
-from espnet_st.slmtokbench.report.sections import make_sections
-from espnet_st.slmtokbench.report.tables import Table, scorer_table, to_markdown
-from espnet_st.slmtokbench.scorers.registry import (
-    CONFIG_LISTS,
-    find_scorer,
-    quality_columns,
-)
+from espnet_st.slmtokbench.report.budgets import list_budgets
+from espnet_st.slmtokbench.report.results import failure_lines
+from espnet_st.slmtokbench.report.tables import to_markdown
+from espnet_st.slmtokbench.report.writing import write_results
+from espnet_st.slmtokbench.scores import Scores, describe_lines
 from espnet_st.slmtokbench.speech_figures import SpeechFigures
-from espnet_st.slmtokbench.speech_scores import SpeechScores, score_speech
+from espnet_st.slmtokbench.speech_scores import score_speech
 from espnet_st.slmtokbench.systems import System
-from espnet_st.slmtokbench.teachers import teacher_of
-from espnet_st.slmtokbench.tokens.alignment_scores import score_alignment
+from espnet_st.slmtokbench.tokens.alignment import read_alignment
+from espnet_st.slmtokbench.tokens.alignment_scores import (
+    alignment_file,
+    score_alignment,
+)
 from espnet_st.slmtokbench.tokens.recipe_codes import (
     codebook_rows,
     score_recipe_codes,
-    shown_figures,
 )
 from espnet_st.slmtokbench.tokens.scores import Tokens
 
@@ -51,18 +41,6 @@ def load_tokens(systems: Sequence[System]) -> list[Tokens]:
         codec = AudioCoding.from_pretrained(system.codec_exp)
         tokenizers.append(Tokens(system, codec.codebooks.clone(), codec.frame_rate))
     return tokenizers
-
-
-def describe_scorers(config: BenchmarkConfig, speech: SpeechScores) -> Table:
-    """Say which scorers ran, and why others did not."""
-    lines = []
-    for kind in CONFIG_LISTS:
-        for name in config.scorer_names(kind):
-            reason = speech.missing_scorers.get(name)
-            state = "scored" if reason is None else f"not scored: {reason}"
-            measures = find_scorer(name).measures.format(**config.scorers)
-            lines.append((name, measures, state))
-    return scorer_table(lines)
 
 
 def run(
@@ -78,13 +56,24 @@ def run(
         device: Where the downstream recogniser is trained.
     """
     torch.set_num_threads(1)
-    images = output / "images"
-    images.mkdir(parents=True, exist_ok=True)
+    output.mkdir(parents=True, exist_ok=True)
+    scores = score(config, recipe, output, nj, device)
+    clock = time.monotonic()
+    tables = write_results(config, recipe, scores, output)
+    _lap(clock, "figures and report")
+    for table in tables.values():
+        sys.stdout.write(to_markdown(table) + "\n")
+    sys.stdout.write(f"{output}/RESULTS.md\n{output}/report.html\n")
+
+
+def score(
+    config: BenchmarkConfig, recipe: Recipe, output: Path, nj: int, device: str
+) -> Scores:
+    """Score tokens and speech, but for what the cache holds; arguments as of `run`."""
     cache = ScoreCache(output / "cache")
     tokenizers = load_tokens(recipe.systems)
     n_q = {tokens.system.key: tokens.n_q for tokens in tokenizers}
     clock = time.monotonic()
-
     codes = score_recipe_codes(tokenizers, recipe, config, cache)
     codebooks = codebook_rows(codes, recipe)
     clock = _lap(clock, "codes and phones")
@@ -93,70 +82,35 @@ def run(
     )
     clock = _lap(clock, "text alignment")
     speech = score_speech(recipe, config, n_q, cache, nj)
-    figures = SpeechFigures(speech, recipe, config).all()
-    clock = _lap(clock, "speech")
-
+    of_speech = SpeechFigures(speech, recipe, config)
+    figures = of_speech.all()
+    _lap(clock, "speech")
     for key, scores in alignment.items():
         figures[key]["alignment"] = scores
-    for system in recipe.systems:
-        name, _ = teacher_of(system)
-        for line in figures.values():
-            if line["kind"] == "resynthesis" and line["model"] == system.label:
-                line["teacher"] = name
-    columns = quality_columns(config.quality, config.scorers)
-    tables = paper_tables(figures, codebooks, columns)
-    tables |= code_tables(shown_figures(codes, recipe))
-    scorers = describe_scorers(config, speech)
-    unscored = [f"{name}: {why}" for name, why in codes.missing.items()]
-    unscored += [f"text alignment of {name}: {why}" for name, why in unaligned.items()]
-    unscored += [f"{name}: {why}" for name, why in speech.missing_conditions.items()]
-    unscored += [f"{name}: {why}" for name, why in speech.missing_scorers.items()]
-    unscored += failure_lines(speech.failures)
-    environment = describe_environment()
-    title = ", ".join(str(system.codec_exp) for system in recipe.systems)
-
-    (output / "RESULTS.md").write_text(
-        results_markdown(
-            environment,
-            title,
-            config.as_yaml(),
-            [*tables.values(), scorers],
-            config.notes,
-            unscored,
-        ),
-        encoding="utf-8",
+    describe_lines(figures, codebooks, recipe.systems, speech.conditions)
+    estimates = of_speech.estimates | codes.estimates
+    bases = {system.key: system.base for system in recipe.systems}
+    for condition in speech.conditions:
+        if condition.key in alignment:
+            path = alignment_file(cache, condition.key)
+            for name, one in read_alignment(path, config.seed).items():
+                estimates[bases[condition.system], condition.part, name] = one
+    return Scores(
+        tokenizers=tokenizers,
+        figures=figures,
+        estimates=estimates,
+        codebooks=codebooks,
+        codes=codes,
+        speech=speech,
+        models=list_budgets(recipe.systems),
+        not_scored=[
+            *(f"{name}: {why}" for name, why in codes.missing.items()),
+            *(f"text alignment of {name}: {why}" for name, why in unaligned.items()),
+            *(f"{name}: {why}" for name, why in speech.missing_conditions.items()),
+            *(f"{name}: {why}" for name, why in speech.missing_scorers.items()),
+            *failure_lines(speech.failures),
+        ],
     )
-    write_scores(
-        output / "scores.json",
-        {
-            "environment": environment,
-            "config": dataclasses.asdict(config),
-            "systems": [dataclasses.asdict(system) for system in recipe.systems],
-            "figures": figures,
-            "codebooks": codebooks,
-            "codes": codes.figures,
-            "failures": speech.failures,
-            "not_scored": unscored,
-        },
-    )
-    sections = make_sections(
-        recipe, config, tokenizers, speech, tables, codes.counts, images
-    )
-    if config.notes:
-        sections.append(Section("What to know", notes=config.notes))
-    scorers = dataclasses.replace(scorers, notes=unscored)
-    page = render_report(
-        f"Results of {', '.join(system.label for system in recipe.systems)}",
-        "Speech tokens and language models scored with SLMTokBench. Headphones help.",
-        environment,
-        [*sections, Section("What was scored", tables=[scorers])],
-        config.as_yaml(),
-    )
-    (output / "report.html").write_text(page, encoding="utf-8")
-    _lap(clock, "figures and report")
-    for table in tables.values():
-        sys.stdout.write(to_markdown(table) + "\n")
-    sys.stdout.write(f"{output}/RESULTS.md\n{output}/report.html\n")
 
 
 def _lap(since: float, what: str) -> float:

@@ -14,6 +14,7 @@ import torch
 from espnet_st.bin.slmtokbench import main
 from espnet_st.codes import CodesWriter
 from espnet_st.slmtokbench import benchmark
+from espnet_st.slmtokbench.seeds import read_runs
 
 RATE = 24000
 KEYS = ("ann-1", "ann-2", "ann-3", "bob-1", "bob-2", "bob-3")
@@ -57,16 +58,17 @@ def write_wav(path, pitch, rng):
 
 @pytest.fixture
 def recipe(tmp_path, monkeypatch):
-    for seed, name in enumerate(("train", "dev", "test")):
+    for seed, name in enumerate(("train", "dev", "test_de", "test")):
         raw = write_set(tmp_path, name, seed)
     rng = np.random.default_rng(9)
     made = {
-        "exp/codec_x/decode_rvq1": KEYS,
-        "exp/codec_x/decode_rvq1_4": KEYS[:-1],
-        "exp/codec_x/decode_vc_rvq2": KEYS[:2],
+        "decode_rvq1/test": KEYS,
+        "decode_rvq1_4/test": KEYS[:-1],
+        "decode_vc_rvq2/test": KEYS[:2],
+        "decode_rvq1/test_de": KEYS[:2],
     }
     for where, keys in made.items():
-        folder = tmp_path / where / "test"
+        folder = tmp_path / "exp/codec_x" / where
         folder.mkdir(parents=True)
         for key in keys:
             write_wav(folder / f"{key}.wav", 150, rng)
@@ -94,6 +96,7 @@ def recipe(tmp_path, monkeypatch):
   label: No distillation
   codec: {config: conf/x.yaml, teacher: none}
   conversion: false
+  roles: [no_distillation]
 """
     (tmp_path / "systems.yaml").write_text(systems)
     monkeypatch.setattr(benchmark, "AudioCoding", Codec)
@@ -114,6 +117,7 @@ def run(recipe, *options):
             *("--downstream_steps", "2", "--downstream_hidden", "4"),
             *("--tsne_speakers", "2", "--tsne_utterances", "3", "--players", "1"),
             *("--notes", "[The speech is noise.]"),
+            *("--other_sets", "test_de", "test_zh"),
             *options,
         ]
     )
@@ -162,10 +166,24 @@ def test_whole_benchmark(recipe, capsys):
     page = (results / "report.html").read_text()
     sources = re.findall(r'(?:src|href)\s*=\s*"([^"]*)"', page)
     assert sources
-    assert all(source.startswith("data:") for source in sources)
-    assert "http" not in re.sub(r'"data:[^"]*"', "", page)
+    assert all(source.startswith(("data:", "#")) for source in sources)
+    assert not re.search("https?:", re.sub(r'"data:[^"]*"', "", page))
     assert "@import" not in page and "url(" not in page
-    assert page.count("<audio") == 3 + 3
+    # Two players of a language that no system heard, and nothing of one not made.
+    assert page.count("<audio") == 3 + 3 + 2
+    assert "Unseen language: test_de" in page and "test_zh" not in page
+    assert (results / "images/test_de_spectrograms_first.png").is_file()
+    # Verdicts stand first.
+    assert page.index(">Orderings</h2>") < page.index(">Resynthesis</h2>")
+    assert "no system has the role encodec" in page
+
+    (run_of_one,) = read_runs([results])
+    assert run_of_one.parts("x") == {"rvq1", "rvq1_4", "vc_rvq2"}
+    for name, key in (("stoi", "x_rvq1"), ("sim", "x_rvq1_4")):
+        one = run_of_one.estimates["x", key.removeprefix("x_"), name]
+        assert one.value == pytest.approx(figures[key][name])
+        assert one.low <= one.value <= one.high
+    assert set(run_of_one.scores["sample"]) >= {"seed", "utterances of test"}
 
     before = {p: p.stat().st_mtime_ns for p in (results / "cache").rglob("*.json")}
     run(recipe)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ from espnet_st.data.kaldi import read_table
 from espnet_st.slmtokbench.conditions import Condition, read_sources
 from espnet_st.slmtokbench.config import BenchmarkConfig
 from espnet_st.slmtokbench.report.curves import Curves, read_curves
-from espnet_st.slmtokbench.report.page import Card
+from espnet_st.slmtokbench.report.page import Card, Picture
 from espnet_st.slmtokbench.report.plots import (
     plot_curves,
     plot_spectrograms,
@@ -66,7 +66,7 @@ def player_label(condition: Condition) -> str:
 
 
 def player_cards(
-    conditions: list[Condition],
+    conditions: Sequence[Condition],
     kind: str,
     beside: Mapping[str, str],
     config: BenchmarkConfig,
@@ -97,12 +97,16 @@ def player_cards(
 
 
 def draw_spectrograms(
-    conditions: list[Condition], config: BenchmarkConfig, path: Path
-) -> bool:
-    """Draw figure 6 for one utterance; return False if there is no resynthesis."""
+    conditions: Sequence[Condition], config: BenchmarkConfig, path: Path
+) -> list[str]:
+    """Draw the conditions' spectrograms of one utterance.
+
+    Returns:
+        Titles of the panels; none if there is no resynthesis.
+    """
     keys = shown_utterances(conditions, "resynthesis", 1, config.seed)
     if not keys:
-        return False
+        return []
     files = {}
     for condition in conditions:
         if (
@@ -116,7 +120,7 @@ def draw_spectrograms(
     sample_rate = soundfile.info(next(iter(files.values()))).samplerate
     wavs = {title: read_speech(file, sample_rate) for title, file in files.items()}
     plot_spectrograms(wavs, sample_rate, path)
-    return True
+    return list(wavs)
 
 
 def draw_voices(
@@ -182,15 +186,13 @@ def chosen_curves(curves: Curves, patterns: Iterable[str]) -> list[str]:
 
 def draw_curves(
     experiments: Mapping[str, tuple[str, Path]], images: Path
-) -> list[tuple[str, Path]]:
+) -> list[Picture]:
     """Draw training curves of each experiment that logged any.
 
     Args:
         experiments: Title to kind (a key of `CURVES`) and directory.
         images: Where the PNGs go.
 
-    Returns:
-        Captions and PNGs.
     """
     drawn = []
     for title, (kind, exp) in experiments.items():
@@ -198,6 +200,7 @@ def draw_curves(
         unit = "step" if kind == "teacher" else "epoch"
         curves = read_curves(exp)
         names = chosen_curves(curves, CURVES[kind])
-        if plot_curves(curves, names, f"{title}, by {unit}", path):
-            drawn.append((f"Training of {title}", path))
+        if panels := plot_curves(curves, names, f"{title}, by {unit}", path):
+            alt = f"Curves by {unit} of {', '.join(panels)}."
+            drawn.append(Picture(f"Training of {title}", path, alt))
     return drawn

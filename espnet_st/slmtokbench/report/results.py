@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from espnet_st.slmtokbench.report.budgets import TrainedModel, budget_note
+from espnet_st.slmtokbench.report.paper import TRUTH, beside_paper
 from espnet_st.slmtokbench.report.tables import (
     Table,
     benchmark_table,
@@ -24,32 +26,46 @@ def paper_tables(
     figures: Mapping[str, Mapping],
     codebooks: Sequence[Mapping],
     quality: Mapping[str, str],
+    models: Sequence[TrainedModel] = (),
 ) -> dict[str, Table]:
-    """Lay out tables 2 to 6; a table whose conditions do not exist is left out.
+    """Lay out tables 2 to 6, the paper's own figures beside ours.
+
+    A table whose conditions do not exist is left out.
 
     Args:
-        figures: condition key to figures (see `SpeechFigures.all`), with `alignment`
-            and `teacher` added.
+        figures: condition key to figures (see `SpeechFigures.all`), with `alignment`,
+            `teacher`, `roles` and `part` added.
         codebooks: rows of table 6.
         quality: figures of quality to the heads of their columns, in their order.
+        models: what was trained, for the notes.
     """
     truth = figures.get("groundtruth", {})
     by_kind: dict[str, list] = {}
     for row in figures.values():
         by_kind.setdefault(row["kind"], []).append(row)
-    resynthesis = [truth.get("resynthesis", truth), *by_kind.get("resynthesis", [])]
-    tables = {
-        "reconstruction": reconstruction_table(resynthesis, quality),
-        "benchmark": benchmark_table(resynthesis),
-    }
-    if "tts" in by_kind:
-        rows = [truth.get("tts", truth), *by_kind["tts"]]
-        tables["zeroshot"] = zeroshot_table(rows)
-    if "conversion" in by_kind:
-        rows = [truth.get("conversion", truth), *by_kind["conversion"]]
-        tables["conversion"] = conversion_table(rows)
+
+    def rows_of(kind: str) -> list[Mapping]:
+        first = {**truth.get(kind, truth), "roles": (TRUTH,), "part": ""}
+        return [first, *by_kind[kind]]
+
+    tables = {}
+    if "resynthesis" in by_kind:
+        rows = rows_of("resynthesis")
+        table = reconstruction_table(rows, quality)
+        tables["reconstruction"] = beside_paper(table, "reconstruction", rows)
+        tables["benchmark"] = beside_paper(benchmark_table(rows), "benchmark", rows)
+    for kind, name, lay_out in (
+        ("tts", "zeroshot", zeroshot_table),
+        ("conversion", "conversion", conversion_table),
+    ):
+        if kind in by_kind:
+            rows = rows_of(kind)
+            tables[name] = beside_paper(lay_out(rows), name, rows)
     if codebooks:
-        tables["codebook"] = codebook_table(codebooks)
+        table = codebook_table(codebooks)
+        tables["codebook"] = beside_paper(table, "codebook", codebooks)
+    for name, table in tables.items():
+        table.notes.extend(budget_note(models, codecs=name != "zeroshot"))
     return tables
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from espnet_st.slmtokbench.conditions import Condition, list_conditions
 from espnet_st.slmtokbench.config import BenchmarkConfig
 from espnet_st.slmtokbench.recipe import Recipe
 from espnet_st.slmtokbench.report.figures import (
@@ -14,16 +16,14 @@ from espnet_st.slmtokbench.report.figures import (
     draw_voices,
     player_cards,
 )
-from espnet_st.slmtokbench.report.page import Section
+from espnet_st.slmtokbench.report.page import Picture, Section
 from espnet_st.slmtokbench.report.plots import plot_phones_given_codes
 from espnet_st.slmtokbench.report.tables import Table
 from espnet_st.slmtokbench.speech_scores import SpeechScores
-from espnet_st.slmtokbench.systems import System
+from espnet_st.slmtokbench.systems import System, layer_span, layer_title
 from espnet_st.slmtokbench.teachers import teacher_of
 from espnet_st.slmtokbench.tokens.pnmi import CodePhoneCounts
 from espnet_st.slmtokbench.tokens.scores import Tokens
-
-Pictures = list[tuple[str, Path]]
 
 
 def make_sections(
@@ -47,13 +47,19 @@ def make_sections(
         images: Where PNGs go.
     """
     conditions = speech.conditions
-    spectrograms: Pictures = []
-    phones: Pictures = []
-    if draw_spectrograms(conditions, config, images / "spectrograms.png"):
-        spectrograms.append(("Mel spectrograms", images / "spectrograms.png"))
+    n_q = {tokens.system.key: tokens.n_q for tokens in tokenizers}
+    spectrograms = spectrogram_pictures(conditions, config, images, "Figure 6")
+    phones: list[Picture] = []
     if counts:
         plot_phones_given_codes(counts, images / "phones.png")
-        phones.append(("p(phone | code)", images / "phones.png"))
+        phones.append(
+            Picture(
+                "Figure 5. p(phone | code), codes sorted by their commonest phone",
+                images / "phones.png",
+                f"A panel for each of {', '.join(counts)}: a sharp diagonal means that "
+                "a code stands for one phone.",
+            )
+        )
     sections = [
         Section(
             "Resynthesis",
@@ -97,14 +103,96 @@ def make_sections(
                 figures=phones,
             )
         )
+    sections += language_sections(recipe, config, n_q, images)
     curves = draw_curves(_experiments(recipe.systems), images)
     sections.append(Section("Training", figures=curves))
     return sections
 
 
+def language_sections(
+    recipe: Recipe, config: BenchmarkConfig, n_q: Mapping[str, int], images: Path
+) -> list[Section]:
+    """Show the sets of languages that no system heard in training, as figure 7 does.
+
+    Args:
+        recipe: With the names of `other_sets`.
+        config: How many players, and the seed.
+        n_q: Key of each system to the layers of its codes.
+        images: Where PNGs go.
+
+    Returns:
+        A section for each set of which some speech was made again.
+    """
+    sections = []
+    for name in recipe.other_sets:
+        other = replace(recipe, test_set=name)
+        conditions = [
+            one
+            for one in list_conditions(other, n_q)
+            if one.kind in ("original", "resynthesis")
+        ]
+        beside = {"Groundtruth": "groundtruth"}
+        cards = player_cards(conditions, "resynthesis", beside, config)
+        if not cards:
+            logging.warning("nothing of %s was made again; stage 7 makes it", name)
+            continue
+        pictures = spectrogram_pictures(
+            conditions, config, images, "Figure 7", f"{name}_"
+        )
+        sections.append(
+            Section(
+                f"Unseen language: {name}",
+                "Speech of a language that no system heard in training, made again.",
+                figures=pictures,
+                cards=cards,
+            )
+        )
+    return sections
+
+
+def spectrogram_pictures(
+    conditions: Sequence[Condition],
+    config: BenchmarkConfig,
+    images: Path,
+    title: str,
+    prefix: str = "",
+) -> list[Picture]:
+    """Draw spectrograms of one utterance: of the first layers, and of all layers.
+
+    Args:
+        conditions: The original, and resyntheses of all systems.
+        config: With the seed that chooses the utterance.
+        images: Where PNGs go.
+        title: How captions begin.
+        prefix: How the PNGs' names begin.
+    """
+    first = layer_title(layer_span(1, 1))
+    kinds = {
+        "first": (
+            "the first layer",
+            [c for c in conditions if c.tokens in ("", first)],
+        ),
+        "all": ("all layers", [c for c in conditions if c.tokens != first]),
+    }
+    pictures = []
+    for name, (layers, shown) in kinds.items():
+        path = images / f"{prefix}spectrograms_{name}.png"
+        drawn = draw_spectrograms(shown, config, path)
+        if drawn:
+            pictures.append(
+                Picture(
+                    f"{title}. Mel spectrograms of speech from {layers}",
+                    path,
+                    f"Mel spectrograms, one below the other: {', '.join(drawn)}. "
+                    "Horizontal stripes are harmonics of the voice.",
+                )
+            )
+    return pictures
+
+
 def _voices(
     tokenizers: Sequence[Tokens], recipe: Recipe, config: BenchmarkConfig, images: Path
-) -> Pictures:
+) -> list[Picture]:
     """Draw the voices in the codes of each system with which voices are converted."""
     pictures = []
     for tokens in tokenizers:
@@ -119,7 +207,14 @@ def _voices(
         except ValueError as reason:
             logging.warning("no picture of voices of %s: %s", system.label, reason)
             continue
-        pictures.append((f"Voices in the layers of {system.label} (t-SNE)", path))
+        pictures.append(
+            Picture(
+                f"Figure 4. Voices in the layers of {system.label} (t-SNE)",
+                path,
+                f"Utterances of {system.label} as points, a colour for each speaker: "
+                "clusters of a colour mean that those layers know the speaker.",
+            )
+        )
     return pictures
 
 

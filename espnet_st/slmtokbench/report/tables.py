@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 
 NOT_SCORED = "not scored"
 NONE = "-"
+VERDICT = "Verdict"
+"""Title of a column of verdicts, which the report colours."""
 
 
 @dataclass(frozen=True)
