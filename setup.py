@@ -78,7 +78,13 @@ setup(
     license="Apache-2.0",
     packages=find_packages(include=["espnet_st", "espnet_st.*"]),
     entry_points={"console_scripts": ["espnet-st = espnet_st.bin.cli:main"]},
-    package_data={"espnet_st": ["py.typed", "demo/page.css"]},
+    package_data={
+        "espnet_st": [
+            "py.typed",
+            "demo/page.css",
+            "slmtokbench/listening/assets/*",
+        ]
+    },
     python_requires=">=3.10,<3.14",
     install_requires=RUNTIME,
     extras_require=EXTRAS,

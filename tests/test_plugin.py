@@ -34,6 +34,8 @@ def test_what_is_no_python_is_installed_too(tmp_path):
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
     assert (tmp_path / "espnet_st/py.typed").is_file()  # for type checkers
     assert (tmp_path / "espnet_st/demo/page.css").is_file()
+    assets = tmp_path / "espnet_st/slmtokbench/listening/assets"
+    assert {"page.html", "page.css", "app.js"} <= {one.name for one in assets.iterdir()}
     assert (tmp_path / "espnet_st/inference/audio_coding.py").is_file()
 
 

@@ -82,13 +82,17 @@ def main(cmd: Sequence[str] | None = None) -> None:
     setup_logging()
     options = PageOptions(args.seed, args.loudness, args.max_mb, args.send_to)
     materials = find_materials(args)
+    pages = []
     for name in args.kind or KINDS:
         reason = missing_material(KINDS[name], materials[name])
         if reason and args.kind is None:
             logging.warning("no %s page: %s", name, reason)
             continue
         plan = make_plan(KINDS[name], materials[name], args.items, args.seed)
-        sys.stdout.write(f"{write_page(plan, args.output_dir, options)}\n")
+        pages.append(write_page(plan, args.output_dir, options))
+    if not pages:
+        raise ValueError("no listening test can be made of what there is; see above")
+    sys.stdout.write("".join(f"{page}\n" for page in pages))
 
 
 if __name__ == "__main__":

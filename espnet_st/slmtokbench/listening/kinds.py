@@ -32,6 +32,9 @@ class Kind:
     needs_prompt: bool = False
 
 
+GROUNDTRUTH = "Groundtruth"
+"""Label of the recordings that are rated among the systems."""
+
 QUALITY_LABELS = ("Bad", "Poor", "Fair", "Good", "Excellent")
 """Of ITU-T P.800's listening-quality scale, and of the fifths of ITU-R BS.1534's."""
 

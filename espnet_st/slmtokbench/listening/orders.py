@@ -2,8 +2,8 @@
 
 With K systems, K raters in a row hear each system once at every place. Neighbours are
 balanced as in E. J. Williams' designs ("Experimental designs balanced for the
-estimation of residual effects of treatments", 1949): for even K each system follows each
-other equally often among those K raters, for odd K among 2 K.
+estimation of residual effects of treatments", 1949): each system follows each other
+equally often, among those K raters for even K, among 2 K for odd K.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import random
 from collections.abc import Sequence
 
 Order = list[list[int]]
-"""Trials in their order; a trial is indices of sounds, in the order of their buttons."""
+"""Trials in their order; a trial is indices of sounds, as their buttons stand."""
 
 
 def zigzag(count: int) -> list[int]:

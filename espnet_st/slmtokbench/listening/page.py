@@ -113,7 +113,7 @@ def _test(
         make_order(rater, len(plan.items), len(labels), options.seed)
         for rater in range(rater_rows(len(labels)))
     ]
-    about = {}
+    about: dict[str, dict[str, str]] = {}
     for item in plan.items:
         beside = {
             role: ids[role, "", item]

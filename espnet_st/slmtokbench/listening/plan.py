@@ -12,12 +12,15 @@ import yaml
 
 from espnet_st.data.kaldi import read_table
 from espnet_st.slmtokbench.conditions import list_conditions, read_sources
-from espnet_st.slmtokbench.listening.kinds import MOS, MUSHRA, SMOS, Kind
+from espnet_st.slmtokbench.listening.kinds import (
+    GROUNDTRUTH,
+    MOS,
+    MUSHRA,
+    SMOS,
+    Kind,
+)
 from espnet_st.slmtokbench.recipe import Recipe
 from espnet_st.slmtokbench.samples import sample_keys
-
-GROUNDTRUTH = "Groundtruth"
-"""Label of the recordings that are rated among the systems."""
 
 
 @dataclass(frozen=True)

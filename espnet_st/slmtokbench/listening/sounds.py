@@ -114,5 +114,3 @@ def _flac(wav: np.ndarray, rate: int) -> bytes:
     file = io.BytesIO()
     soundfile.write(file, wav.clip(-1.0, 1.0), rate, format="FLAC", subtype="PCM_16")
     return file.getvalue()
-
-

@@ -23,7 +23,7 @@
         if (!store.kept) notify("This browser does not keep answers: do not close or reload the page.");
     }
 
-    function show(screen) {
+    function show(screen, focus = true) {
         player.stop();
         notify("");
         store.state.screen = screen;
@@ -32,8 +32,7 @@
         for (const one of ["welcome", "test", "finish"]) get(one).hidden = one !== name;
         trial = null;
         ({ welcome: showWelcome, test: showTrial, finish: showFinish })[name]();
-        const heading = document.querySelector(`#${name} h1`);
-        heading.focus({ preventScroll: true });
+        if (focus) document.querySelector(`#${name} h1`).focus({ preventScroll: true });
         scrollTo(0, 0);
     }
 
@@ -156,5 +155,5 @@
     });
     fillTransport(get("volume"), new Deck(player, [test.volume], true), "a sound");
     explainKeys();
-    show(store.state.screen);
+    show(store.state.screen, false);
 })();
