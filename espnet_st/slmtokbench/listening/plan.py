@@ -122,12 +122,11 @@ def recipe_materials(recipe: Recipe, n_q: Mapping[str, int]) -> dict[str, Materi
     """
     codecs, spoken = {}, {}
     for condition in list_conditions(recipe, n_q):
-        if not condition.wav_scp.is_file():
-            logging.warning("not in the listening tests: no %s", condition.wav_scp)
-        elif condition.kind == "resynthesis":
+        if condition.kind == "resynthesis":
             codecs[condition.model] = condition.wav_scp  # the last is of all layers
         elif condition.kind == "tts":
             spoken[f"{condition.model}, {condition.tokens}"] = condition.wav_scp
+    codecs, spoken = _made(codecs), _made(spoken)
     test, zeroshot = recipe.test_dir, recipe.test_dir / "zeroshot"
     prompts = zeroshot / "prompt_wav.scp"
     speech = Materials(spoken, zeroshot / "wav.scp", text=zeroshot / "text")
@@ -136,6 +135,14 @@ def recipe_materials(recipe: Recipe, n_q: Mapping[str, int]) -> dict[str, Materi
         MOS.name: speech,
         SMOS.name: Materials(spoken, speech.reference, prompts, speech.text),
     }
+
+
+def _made(tables: Mapping[str, Path]) -> dict[str, Path]:
+    """Keep the tables that are there, and log the others."""
+    for label, scp in tables.items():
+        if not scp.is_file():
+            logging.warning("not in the listening tests: %s has no %s", label, scp)
+    return {label: scp for label, scp in tables.items() if scp.is_file()}
 
 
 def missing_material(kind: Kind, materials: Materials) -> str | None:
