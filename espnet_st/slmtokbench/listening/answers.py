@@ -39,7 +39,7 @@ class Answers:
         file: Where it stands.
         session: Name that the page drew.
         rater: What the rater typed as name or id; "" if nothing.
-        finished: When the last rating was made; None if some are missing.
+        finished: When the rater came to the end; None if the file was saved before.
         ratings: (system, item) to the rating.
     """
 

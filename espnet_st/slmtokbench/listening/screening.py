@@ -19,6 +19,9 @@ MIN_CORRELATION = 0.2
 
 RATERS_TO_CORRELATE = 3
 
+LATE = "~"
+"""Sorts behind all dates: answers that were saved before the end was confirmed."""
+
 
 @dataclass(frozen=True)
 class Screened:
@@ -49,7 +52,7 @@ def screen(
     excluded = []
     kept = []
     for one in answers:
-        if one.finished is None:
+        if len(one.ratings) < len(key.sounds):
             done = f"{len(one.ratings)} of {len(key.sounds)} sounds are rated"
             excluded.append((one, f"unfinished: {done}"))
         else:
@@ -74,7 +77,7 @@ def _repeated(answers: Sequence[Answers], key: Key) -> list[str]:
     """Name who is among those who finished before."""
     first: dict[tuple[str, str], Answers] = {}
     reasons = {}
-    for one in sorted(answers, key=lambda one: (one.finished or "", str(one.file))):
+    for one in sorted(answers, key=lambda one: (one.finished or LATE, str(one.file))):
         names = [("session", one.session)]
         names += [("rater", one.rater.casefold())] if one.rater else []
         earlier = next((first[name] for name in names if name in first), None)

@@ -11,18 +11,22 @@ from espnet_st.slmtokbench.listening.page import PageOptions, write_page
 from espnet_st.slmtokbench.listening.plan import Materials, make_plan
 
 ITEMS = [f"utt{i}" for i in range(5)]
-SYSTEMS = {"SecretCodec": 0.3, "OtherCodec": 0.02}
+LEVELS = {"SecretCodec": 0.3, "OtherCodec": 0.02}
+TONES = {"SecretCodec": 1000, "OtherCodec": 2000, "Groundtruth": 3000, "prompts": 500}
+"""Hz by which one hears which sound is played."""
+
 RATE = 16000
 
 
-def write_set(directory, level, rate=RATE, seconds=0.7):
-    """A `wav.scp` of noise that swells, another for each utterance."""
+def write_set(directory, level, tone, rate=RATE, seconds=0.5):
+    """A `wav.scp` of a tone in noise, another noise for each utterance."""
     directory.mkdir(parents=True)
     lines = []
     for number, item in enumerate(ITEMS):
         length = round((seconds + 0.05 * number) * rate)
         noise = np.random.default_rng(number).uniform(-1, 1, length)
-        wav = level * noise * np.sin(np.linspace(0, 9, length))
+        wave = np.sin(2 * np.pi * tone / rate * np.arange(length))
+        wav = level * (0.1 * noise + wave)
         soundfile.write(directory / f"{item}.wav", wav, rate)
         lines.append(f"{item} {directory}/{item}.wav\n")
     (directory / "wav.scp").write_text("".join(lines))
@@ -35,9 +39,9 @@ def materials(tmp_path_factory):
     text = work / "text"
     text.write_text("".join(f"{item} words of <b>{item}</b>\n" for item in ITEMS))
     return Materials(
-        {name: write_set(work / name, level) for name, level in SYSTEMS.items()},
-        reference=write_set(work / "original", 0.1),
-        prompts=write_set(work / "prompts", 0.1, rate=8000),
+        {one: write_set(work / one, LEVELS[one], TONES[one]) for one in LEVELS},
+        reference=write_set(work / "original", 0.1, TONES["Groundtruth"]),
+        prompts=write_set(work / "prompts", 0.1, TONES["prompts"], rate=8000),
         text=text,
     )
 
@@ -68,3 +72,50 @@ def read_page():
 def key_of():
     """Finds the key of a page."""
     return lambda page: page.parent / "keys" / f"{page.stem}.json"
+
+
+@pytest.fixture
+def make_key(tmp_path):
+    """Writes a key of made-up sounds, and gives its file."""
+
+    def make(kind="mushra", n_items=4, systems=("Groundtruth", "Good", "Bad")):
+        items = [f"item{i}" for i in range(n_items)]
+        sounds = {
+            f"{number:016x}": {"system": system, "item": item, "source": "x.wav"}
+            for number, (system, item) in enumerate(
+                (system, item) for system in systems for item in items
+            )
+        }
+        content = {"test": "t1", "kind": kind, "items": items, "sounds": sounds}
+        path = tmp_path / "key.json"
+        path.write_text(json.dumps(content | {"systems": list(systems)}))
+        return path
+
+    return make
+
+
+@pytest.fixture
+def answer(tmp_path):
+    """Writes the answers of a rater: a rating for each (system, item number)."""
+
+    def write(key_file, name, rate, finished="2026-01-01T00:00:00Z", **changes):
+        key = json.loads(key_file.read_text())
+        ratings = {
+            sound: int(rate(one["system"], key["items"].index(one["item"])))
+            for sound, one in key["sounds"].items()
+        }
+        content = {
+            "format": "espnet-st listening answers",
+            "version": 1,
+            "test": key["test"],
+            "kind": key["kind"],
+            "session": f"session of {name}",
+            "rater_id": "",
+            "finished_at": finished,
+            "ratings": ratings,
+        }
+        path = tmp_path / f"{name}.json"
+        path.write_text(json.dumps(content | changes))
+        return path
+
+    return write
