@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from espnet_st.bin.options import setup_logging
-from espnet_st.bin.slmtokbench import read_recipe
 from espnet_st.slmtokbench.listening.kinds import KINDS
 from espnet_st.slmtokbench.listening.page import PageOptions, write_page
 from espnet_st.slmtokbench.listening.plan import (
@@ -19,6 +18,8 @@ from espnet_st.slmtokbench.listening.plan import (
     read_materials,
     recipe_materials,
 )
+from espnet_st.slmtokbench.recipe import Recipe
+from espnet_st.slmtokbench.systems import read_systems
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -53,11 +54,10 @@ def get_parser() -> argparse.ArgumentParser:
     )
     group = parser.add_argument_group("the recipe, with --systems")
     group.add_argument("--codec_only", choices=("true", "false"), default="false")
-    for name in ("exp", "dump", "data"):
-        group.add_argument(f"--{name}_dir", type=Path, default=Path(name))
-    for name in ("train", "valid", "test"):
-        default = {"valid": "dev"}.get(name, name)
-        group.add_argument(f"--{name}_set", default=default)
+    group.add_argument("--exp_dir", type=Path, default="exp", help="of stages 4, 6, 7")
+    group.add_argument("--dump_dir", type=Path, default="dump", help="of stages 2, 5")
+    group.add_argument("--test_set", default="test")
+    group.add_argument("--system_seed", type=int, help="take what has this seed")
     return parser
 
 
@@ -68,10 +68,15 @@ def find_materials(args: argparse.Namespace) -> dict[str, Materials]:
         return {name: materials for name in KINDS}
     from espnet_st.inference.audio_coding import AudioCoding  # loads ESPnet
 
-    recipe = read_recipe(args)
+    codec_only = args.codec_only == "true"
+    systems = read_systems(
+        args.systems, args.exp_dir, args.dump_dir, codec_only, args.system_seed
+    )
+    # Of the sets, tests read the test set alone, as stage 2 formatted it.
+    recipe = Recipe(tuple(systems), args.dump_dir, Path(), "", "", args.test_set)
     n_q = {
         system.key: AudioCoding.from_pretrained(system.codec_exp).n_q
-        for system in recipe.systems
+        for system in systems
     }
     return recipe_materials(recipe, n_q)
 

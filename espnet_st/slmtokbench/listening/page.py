@@ -10,6 +10,7 @@ import hashlib
 import html
 import json
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ from espnet_st.slmtokbench.listening.sounds import (
 )
 
 ASSETS = Path(__file__).with_name("assets")
+STYLES = ("page.css", "trials.css")
 SCRIPTS = ("store.js", "player.js", "widgets.js", "trials.js", "app.js")
 KEYS = "keys"
 """Directory of the keys, beside the pages; raters do not get it."""
@@ -154,20 +156,22 @@ def _page(plan: Plan, test: dict[str, Any]) -> str:
     kind = plan.kind
     instructions = "\n".join(f"<p>{html.escape(one)}</p>" for one in kind.instructions)
     parts = {
-        "STYLE": (ASSETS / "page.css").read_text(encoding="utf-8"),
+        "STYLE": _join(STYLES),
         "INSTRUCTIONS": instructions,
         "TEST": _json(test).replace("</", "<\\/").replace("<!--", "<\\u0021--"),
-        "SCRIPT": "\n".join(
-            (ASSETS / name).read_text(encoding="utf-8") for name in SCRIPTS
-        ),
+        "SCRIPT": _join(SCRIPTS),
     }
-    page = (ASSETS / "page.html").read_text(encoding="utf-8")
+    page = _join(["page.html"])
     first, *rest = page.split("{{")
     pieces = [first]
     for piece in rest:
         name, text = piece.split("}}", maxsplit=1)
         pieces += [parts[name], text]
     return "".join(pieces)
+
+
+def _join(names: Sequence[str]) -> str:
+    return "\n".join((ASSETS / name).read_text(encoding="utf-8") for name in names)
 
 
 def _json(value: Any) -> str:

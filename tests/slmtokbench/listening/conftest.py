@@ -1,10 +1,13 @@
 """Two systems, recordings and prompts of which listening tests are made."""
 
 import json
+import os
+import shutil
 
 import numpy as np
 import pytest
 import soundfile
+from listening_browser import EAR, PATIENCE
 
 from espnet_st.slmtokbench.listening.kinds import KINDS
 from espnet_st.slmtokbench.listening.page import PageOptions, write_page
@@ -119,3 +122,49 @@ def answer(tmp_path):
         return path
 
     return write
+
+
+@pytest.fixture(scope="package")
+def browser():
+    playwright = pytest.importorskip(
+        "playwright.sync_api", reason="the browser tests need playwright"
+    )
+    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("the browser tests need a Chromium: apt-get install chromium")
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(
+            executable_path=chromium, args=["--no-sandbox"]
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(browser, pages):
+    """Opens the page of a kind; nothing may be asked of others, nor go wrong."""
+    contexts, asked, complaints = [], [], []
+
+    def opened(kind, address="", scripts=(), **options):
+        options = {"viewport": {"width": 390, "height": 800}} | options
+        context = browser.new_context(offline=True, **options)
+        context.set_default_timeout(PATIENCE)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on(
+            "console",
+            lambda one: complaints.append(one.text) if one.type == "error" else None,
+        )
+        for script in (EAR, *scripts):
+            page.add_init_script(script)
+        page.goto(f"file://{pages[kind]}{address}")
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    own = tuple(f"file://{page}" for page in pages.values())
+    assert [url for url in asked if not url.startswith((*own, "data:", "blob:"))] == []
+    assert complaints == []
