@@ -2,7 +2,7 @@
 
 import time
 
-PATIENCE = 30_000
+PATIENCE = 120_000
 """Milliseconds that a busy machine may take for anything."""
 
 TONES = {1000: "SecretCodec", 2000: "OtherCodec", 3000: "Groundtruth", 500: "prompt"}
