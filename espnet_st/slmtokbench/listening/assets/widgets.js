@@ -85,7 +85,7 @@ function makeSlider(test, name, value, onRate) {
     });
     const step = (by) => {
         if (slider.disabled) return;
-        if (rated) slider.value = Number(slider.value) + by;
+        slider.value = Number(slider.value) + by;
         rate();
     };
     const enable = (able) => {
