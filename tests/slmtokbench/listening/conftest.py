@@ -124,7 +124,7 @@ def answer(tmp_path):
     return write
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def browser():
     playwright = pytest.importorskip(
         "playwright.sync_api", reason="the browser tests need playwright"
