@@ -122,7 +122,7 @@ def test_a_spoilt_secret_is_refused(tmp_path, content, message):
 def test_a_page_that_is_too_large_says_what_would_fit(materials, tmp_path):
     plan = make_plan(MOS, materials, 5, 0)
     with pytest.raises(ValueError, match=r"5 items would take .* take [1-4] items"):
-        write_page(plan, tmp_path, PageOptions(max_mb=0.3))
+        write_page(plan, tmp_path, PageOptions(max_mb=0.15))
     with pytest.raises(ValueError, match="take shorter sounds, or allow more"):
         write_page(plan, tmp_path, PageOptions(max_mb=0.001))
     assert not list(tmp_path.glob("*.html"))
