@@ -90,6 +90,7 @@ setup(
             "py.typed",
             "demo/page.css",
             "slmtokbench/report/assets/*",
+            "slmtokbench/listening/assets/*",
         ]
     },
     python_requires=">=3.10,<3.14",

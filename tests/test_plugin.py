@@ -36,6 +36,8 @@ def test_what_is_no_python_is_installed_too(tmp_path):
     assert (tmp_path / "espnet_st/demo/page.css").is_file()
     report = tmp_path / "espnet_st/slmtokbench/report/assets"
     assert (report / "report.css").is_file() and (report / "report.js").is_file()
+    assets = tmp_path / "espnet_st/slmtokbench/listening/assets"
+    assert {"page.html", "page.css", "app.js"} <= {one.name for one in assets.iterdir()}
     assert (tmp_path / "espnet_st/inference/audio_coding.py").is_file()
 
 

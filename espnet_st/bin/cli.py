@@ -30,7 +30,7 @@ named, and the others are done), or 2 if nothing could be begun."""
 def get_parser() -> argparse.ArgumentParser:
     """Make the parser of the verb; each verb has one for the rest."""
     verbs = VERBS | OTHERS
-    listing = "\n".join(f"  {name:14} {verb.summary}" for name, verb in verbs.items())
+    listing = "\n".join(f"  {name:16} {verb.summary}" for name, verb in verbs.items())
     parser = argparse.ArgumentParser(
         prog="espnet-st",
         usage="espnet-st VERB ...",

@@ -36,6 +36,12 @@ VERBS = {
 }
 
 OTHERS = {
+    "listening-pages": Verb(
+        "espnet_st.bin.listening_pages", "listening tests to rate systems with"
+    ),
+    "listening-scores": Verb(
+        "espnet_st.bin.listening_scores", "raters' answers to figures"
+    ),
     "convert": Verb("espnet_st.bin.convert", "official releases, both ways"),
     "pack": Verb("espnet_st.bin.pack", "make a model ready to be shared"),
     "demo": Verb("espnet_st.bin.demo", "try a model in the browser"),
