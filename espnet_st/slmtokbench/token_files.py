@@ -44,6 +44,7 @@ def read_codes(source: str | Path | Mapping[str, Any]) -> tuple[Codes, dict[str,
     Raises:
         ValueError: If there is no such source, or nothing in it could be read.
     """
+    loaders: dict[str, Callable[[], np.ndarray]]
     if isinstance(source, Mapping):
         loaders = {key: partial(_squeezed, value) for key, value in source.items()}
         return _read_all(loaders, "the codes", arrays=False)

@@ -33,15 +33,22 @@ from espnet_st.slmtokbench.systems import (
 )
 from espnet_st.slmtokbench.token_inputs import Tokens
 from espnet_st.slmtokbench.token_sets import TokenSet, write_set
-from espnet_st.slmtokbench.tokens.alignment import AlignmentTask, align
+from espnet_st.slmtokbench.tokens.alignment import (
+    AlignmentTask,
+    align,
+    read_alignment,
+)
+from espnet_st.slmtokbench.tokens.alignment_scores import (
+    alignment_file,
+    checkpoint_file,
+)
 from espnet_st.slmtokbench.tokens.code_scores import CodeScores, score_codes
 from espnet_st.slmtokbench.tokens.coded_set import CodedSet
 from espnet_st.slmtokbench.tokens.downstream import random_codebooks
+from espnet_st.slmtokbench.tokens.downstream_training import Checkpoint
 
 KEY = "tokens"
 """Of the system, in the names of estimates and conditions."""
-WIDTH = 128
-"""Of embeddings where none are given."""
 
 
 @dataclass
@@ -134,18 +141,12 @@ def _digest(one: TokenSet) -> str:
 
 def initial_codebooks(
     tokens: Tokens, n_layers: int, config: BenchmarkConfig
-) -> torch.Tensor:
-    """Give embeddings (n_layers, largest size, D) for the downstream model.
-
-    Rows beyond a smaller codebook, which no code names, repeat its first ones.
-    """
-    size = max(tokens.sizes[:n_layers])
+) -> list[torch.Tensor]:
+    """Give embeddings (size, D) of each layer for the downstream model."""
     if tokens.embeddings is None or config.downstream_init == "random":
-        return random_codebooks(n_layers, size, WIDTH, config.seed)
-    books = [
-        np.resize(book, (size, book.shape[1])) for book in tokens.embeddings[:n_layers]
-    ]
-    return torch.from_numpy(np.stack(books)).float()
+        sizes = tokens.sizes[:n_layers]
+        return random_codebooks(sizes, config.downstream_dim, config.seed)
+    return [torch.from_numpy(book).float() for book in tokens.embeddings[:n_layers]]
 
 
 def _align(
@@ -177,14 +178,22 @@ def _align(
         part, n_layers = layer_part(span), int(span.rpartition("-")[2])
         books = initial_codebooks(tokens, n_layers, config)
         options = config.training_options()
+        sums = [hashlib.sha256(book.numpy().tobytes()).hexdigest() for book in books]
         stamp = fingerprint(
             sets=digests,
             options=asdict(options),
-            books=hashlib.sha256(books.numpy().tobytes()).hexdigest(),
-            sizes=(config.mi_utterances, config.max_utterances, n_layers),
+            books=sums,
+            sizes=(
+                config.mi_utterances,
+                config.mi_pairs,
+                config.downstream_test_utterances,
+                n_layers,
+            ),
         )
+        figures = alignment_file(cache, part)
         scores = cache.get("alignment", part, stamp)
-        if scores is None:
+        if scores is None or not figures.is_file():
+            checkpoint = checkpoint_file(cache, part)
             task = AlignmentTask(
                 name=f"{tokens.name} {layer_title(span)}",
                 directory=directory,
@@ -196,8 +205,11 @@ def _align(
                 codebooks=books,
                 options=options,
                 mi_utterances=config.mi_utterances,
-                max_utterances=config.max_utterances,
+                mi_pairs=config.mi_pairs,
+                test_utterances=config.downstream_test_utterances,
                 device=device,
+                checkpoint=Checkpoint(checkpoint, stamp),
+                figures=figures,
             )
             try:
                 scores = align(task)
@@ -205,7 +217,10 @@ def _align(
                 parts.not_scored[f"text alignment of {layer_title(span)}"] = str(error)
                 continue
             cache.put("alignment", part, stamp, scores)
+            checkpoint.unlink(missing_ok=True)
         parts.alignment[part] = scores
+        for figure, estimate in read_alignment(figures, config.seed).items():
+            parts.estimates[KEY, part, figure] = estimate
 
 
 def _speech(

@@ -12,6 +12,8 @@ import torch
 from measure import peak_memory
 from release import load, make_generator, noise, save
 
+from espnet_st.codec.generator import Generator
+
 
 def main() -> None:
     """Run the command."""
@@ -26,6 +28,7 @@ def main() -> None:
         codec = load(Path(name))
     wav = noise(int(args.whole * 60 * 16000), 1)
     codes = codec.encode(wav)
+    assert isinstance(codec.generator, Generator)
     with torch.inference_mode():
         whole = codec.generator.encode(wav[None, None])[:, 0]
         resynthesis = codec.generator.decode(codes[:, None])[0, 0]

@@ -159,7 +159,7 @@ def mutual_information_estimates(
         resampled /= ((weights @ others) * weights).sum(1)
     value = difference.sum() / others.sum()
     shrink = (n - 1) / n
-    rows = np.flatnonzero(kept.diagonal())
+    rows = np.flatnonzero(kept.diagonal()).tolist()
     bounds = _lower_bounds(log_likelihoods, kept)
     by_key = {keys[row]: float(bound) for row, bound in zip(rows, bounds)}
     return {
