@@ -68,7 +68,7 @@ def make_xcodec():
 
     return XcodecModel(
         XcodecConfig(
-            target_bandwidths=[0.2, 0.6],
+            target_bandwidths=[0.25, 0.65],
             codebook_size=16,
             acoustic_model_config={
                 "model_type": "dac",
@@ -95,7 +95,7 @@ def make_xcodec2():
             num_key_value_heads=2,
             head_dim=16,
             encoder_hidden_size=2,
-            quantization_dim=32,
+            quantization_dim=48,  # both hidden sizes
             quantization_levels=[4, 4],
             semantic_model_config={
                 "model_type": "wav2vec2-bert",
@@ -125,5 +125,8 @@ def save_codec(kind, directory, **changes):
         for name, buffer in model.named_buffers():
             if name.endswith(("codebook.embed", "codebook.embed_sum")):
                 buffer.normal_()
+        if kind == "xcodec2":
+            model.quantizer.project_in.weight.data *= 1000
+            model.quantizer.project_in.bias.data.zero_()
     model.save_pretrained(directory)
     return model

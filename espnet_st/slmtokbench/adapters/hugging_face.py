@@ -46,6 +46,7 @@ class HuggingFaceAdapter(Adapter):
     def __init__(self, source: str, device: str = "cpu"):
         super().__init__(source, device)
         import transformers
+        from safetensors import SafetensorError
 
         if not hasattr(transformers, self.architecture):
             raise ValueError(
@@ -57,7 +58,13 @@ class HuggingFaceAdapter(Adapter):
         loader = getattr(transformers, self.architecture)
         try:
             self.model: Any = loader.from_pretrained(source, local_files_only=True)
-        except (OSError, RuntimeError, TypeError, ValueError) as error:
+        except (
+            OSError,
+            RuntimeError,
+            SafetensorError,
+            TypeError,
+            ValueError,
+        ) as error:
             raise ValueError(f"{source} is no {self.name}: {error}") from error
         self.model.eval().requires_grad_(False).to(device)
         self.config: Any = self.model.config

@@ -25,7 +25,9 @@ class XcodecAdapter(HuggingFaceAdapter):
         """Entries of each layer's codebook."""
         bandwidth = max(self.config.target_bandwidths)
         layers = self.model.quantizer.get_num_quantizers_for_bandwidth(bandwidth)
-        return (self.config.codebook_size,) * layers
+        return (self.config.codebook_size,) * min(
+            layers, len(self.model.quantizer.quantizers)
+        )
 
     @property
     def codebooks(self) -> list[np.ndarray]:
