@@ -125,8 +125,23 @@ def save_codec(kind, directory, **changes):
         for name, buffer in model.named_buffers():
             if name.endswith(("codebook.embed", "codebook.embed_sum")):
                 buffer.normal_()
-        if kind == "xcodec2":
-            model.quantizer.project_in.weight.data *= 1000
-            model.quantizer.project_in.bias.data.zero_()
     model.save_pretrained(directory)
-    return model
+    return spread_codes(directory) if kind == "xcodec2" else model
+
+
+def spread_codes(directory):
+    """Let an X-Codec2 give different frames different codes, as a trained one does."""
+    from espnet_st.slmtokbench.adapters.registry import load_adapter
+
+    adapter = load_adapter(str(directory))
+    project, seen = adapter.model.quantizer.project_in, []
+    hook = project.register_forward_hook(lambda *call: seen.append(call[-1]))
+    draw = torch.Generator().manual_seed(0)
+    adapter.encode([0.1 * torch.randn(16000, generator=draw).numpy()], 16000)
+    hook.remove()
+    frames = seen[0].reshape(-1, seen[0].shape[-1])
+    scale = 1 / frames.std(0)
+    project.weight.data *= scale[:, None]
+    project.bias.data = (project.bias.data - frames.mean(0)) * scale
+    adapter.model.save_pretrained(directory)
+    return adapter.model

@@ -85,8 +85,15 @@ def save_stock(directory, kind, conf=None, checkpoint="latest.pth"):
     with torch.random.fork_rng():
         torch.manual_seed(5)
         model, _ = GANCodecTask.build_model_from_file(directory / "config.yaml")
-        # As trained: outputs that the codebooks' entries, which are far apart, divide.
-        for layer in model.codec.generator.quantizer.vq.layers:
-            layer._codebook.embed.mul_(0.05)
+        # As trained: frames that differ, and entries of their size that divide them.
+        generator = model.codec.generator
+        with torch.no_grad():
+            for name, value in generator.named_parameters():
+                if "bias" in name:
+                    value.zero_()
+            frames = generator.encoder(0.1 * torch.randn(1, 1, 8000)).transpose(1, 2)
+            for layer in generator.quantizer.vq.layers:
+                embed = layer._codebook.embed
+                embed.normal_().mul_(layer.project_in(frames).std())
     torch.save(model.state_dict(), directory / checkpoint)
     return model.eval()

@@ -102,7 +102,7 @@ def renamed(config="exp/config.yaml", model="exp/model.pth", task=""):
         ({"exp/model.pth": b"nonsense"}, "not a readable checkpoint"),
         (
             {"exp/config.yaml": "codec: funcodec"},
-            "zip is of codec 'funcodec'; expected 'speechtokenizer' or 'sound",
+            "zip is of codec 'funcodec'; expected 'speechtokenizer' or 'hubert",
         ),
         (
             {"exp/config.yaml": "tts: vits"},

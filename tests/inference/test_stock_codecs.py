@@ -91,7 +91,8 @@ def test_vectors_are_those_that_the_decoder_takes(codec, wavs):
     torch.testing.assert_close(sound, codec.decode(codes), atol=1e-5, rtol=0)
     later = codec.decode_vectors(vectors[1:].sum(0))
     torch.testing.assert_close(later, codec.decode(codes[1:], 1), atol=1e-5, rtol=0)
-    assert not torch.allclose(later, codec.decode(codes[1:]), atol=1e-3)
+    other = codec.decode(codes[1:])
+    assert (later - other).abs().max() > 0.01 * later.abs().max()
 
 
 def test_layers_that_are_not_there_are_refused(codec):
