@@ -80,6 +80,7 @@ conversion_source=                  # speaker or utterance that all voices are c
 # Scoring
 bench_config=conf/slmtokbench.yaml # what is scored, and how
 bench_args=                        # more options for scoring
+listening_tests=false              # write pages on which raters judge what stage 7 made
 
 # Model zoo
 license=cc-by-4.0 # of the models, as a model card names it
@@ -207,7 +208,8 @@ stage_7() {
 }
 
 stage_8() {
-    local seed of_each=()
+    local of_each=()
+    local seed
     need 7 "${codec_exp[${keys[0]}]}/decode_rvq1/${test_set}/.done"
     for seed in ${seeds}; do
         score "${results}_seed${seed}" --system_seed "${seed}"
@@ -219,6 +221,14 @@ stage_8() {
             --results "${of_each[@]}" --output_dir "${results}"
     else
         score "${results}"
+    fi
+    if [ "${listening_tests}" = true ]; then
+        seed=${seeds%% *}
+        submit "listening tests" 1 "${results}/listening_tests.log" \
+            "${python}" -m espnet_st.bin.listening_pages --systems "${systems}" \
+            --codec_only "${codec_only}" --exp_dir "${expdir}" --dump_dir "${dumpdir}" \
+            --test_set "${test_set}" ${seed:+--system_seed "${seed}"} \
+            --output_dir "${results}/listening_tests"
     fi
     cat "${results}/RESULTS.md"
     log "the report is ${results}/report.html"

@@ -137,7 +137,9 @@ def test_one_utterance_has_figures_without_intervals():
 
 
 def test_an_unknown_figure_is_refused():
-    with pytest.raises(ValueError, match="unknown figure 'speeed'; expected usage"):
+    with pytest.raises(
+        ValueError, match="unknown figure 'speeed'; expected usage, phones"
+    ):
         score_codes(phones_and_codes("u", 2, 0)[0], key="x", wanted=["speeed"])
 
 
