@@ -171,7 +171,7 @@ def test_whole_benchmark(recipe, capsys):
     assert (results / "images/test_de_spectrograms_first.png").is_file()
     # Verdicts stand first.
     assert page.index(">Orderings</h2>") < page.index(">Resynthesis</h2>")
-    assert "no system has the role encodec" in page
+    assert "no system has the role distilled" in page
 
     (run_of_one,) = read_runs([results])
     assert run_of_one.parts("x") == {"rvq1", "rvq1_4", "vc_rvq2"}
