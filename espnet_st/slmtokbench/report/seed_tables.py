@@ -154,7 +154,9 @@ def _table(
         (
             *row.labels,
             *(
-                _cell(runs, (row.key, row.part, figure), layout.figures[figure][1])
+                NONE
+                if row.key == TRUTH and (row.key, row.part, figure) not in measured
+                else _cell(runs, (row.key, row.part, figure), layout.figures[figure][1])
                 for figure in shown
             ),
         )
