@@ -57,10 +57,12 @@ def hear_and_rate(page, kind, ratings):
             until(page, slider.is_enabled)
             slider.fill(str(value))
         return
-    for player in page.locator("#trial .play").all():
+    *prompt, sound = page.locator("#trial .play").all()
+    for player in prompt:
         player.click()
-        for word in ("Pause", "Play"):
-            until(page, lambda x=player, word=word: x.inner_text() == word)
+        until(page, lambda: "prompt" not in todo(page))
+    sound.click()
+    until(page, page.get_by_role("radio").first.is_enabled)
     page.get_by_role("radio").nth(ratings[0] - 1).check()
 
 
@@ -94,8 +96,31 @@ def tab_to(page, selector):
     raise AssertionError(f"no way to {selector} by the key Tab")
 
 
-def heard(page):
-    """What sounds: a system, the prompt, or None for silence."""
-    page.wait_for_timeout(120)
-    tone = page.evaluate("listen()")
+def nearest(tone):
+    """Name what has a tone: a system, the prompt, or None for silence."""
     return tone and min(TONES.items(), key=lambda one: abs(one[0] - tone))[1]
+
+
+def heard(page):
+    """Say what sounds."""
+    page.wait_for_timeout(120)
+    return nearest(page.evaluate("listen()"))
+
+
+def heard_when_pressed(page, number):
+    """Press a player of the trial; say what sounds then, and the players' words.
+
+    It is found out within the page: a short sound may be over before one asks.
+    """
+    tone, words = page.evaluate(
+        """async (number) => {
+            const players = [...document.querySelectorAll('#trial .play')];
+            const pause = () => new Promise((go) => setTimeout(go, 10));
+            players[number].click();
+            while (players[number].textContent !== 'Pause') await pause();
+            for (let turn = 0; turn < 12; turn += 1) await pause();
+            return [listen(), players.map((one) => one.textContent)];
+        }""",
+        number,
+    )
+    return nearest(tone), words

@@ -1,7 +1,7 @@
 """What one hears and sees of a listening test in a browser."""
 
 import pytest
-from listening_browser import heard, until, wide
+from listening_browser import heard, heard_when_pressed, until, wide
 
 from espnet_st.slmtokbench.listening.answers import read_key
 from espnet_st.slmtokbench.listening.kinds import KINDS
@@ -43,14 +43,9 @@ def test_one_player_stops_the_other(visit, pages, read_page, key_of):
     page = visit("smos", "#rater=1")
     page.click("#start")
     trial = read_page(pages["smos"])["rows"][0][0]
-    prompt, sound = page.locator("#trial .play").all()
-    prompt.click()
-    page.wait_for_selector("#trial .play:text-is('Pause')")
-    assert heard(page) == "prompt"
-    sound.click()
-    until(page, lambda: sound.inner_text() == "Pause")
-    assert prompt.inner_text() == "Play"
-    assert heard(page) == read_key(key_of(pages["smos"])).sounds[trial[0]][0]
+    assert heard_when_pressed(page, 0) == ("prompt", ["Pause", "Play"])
+    system = read_key(key_of(pages["smos"])).sounds[trial[0]][0]
+    assert heard_when_pressed(page, 1) == (system, ["Play", "Pause"])
     page.click("#back")  # nor does it go on elsewhere
     assert heard(page) is None
 
@@ -59,9 +54,9 @@ def test_a_place_can_be_chosen(visit):
     page = visit("mos")
     page.click("#start")
     page.keyboard.press("Space")
-    page.wait_for_selector("#trial .play:text-is('Pause')")
-    page.keyboard.press("Space")
     place = page.get_by_label("Place in the sound")
+    until(page, place.is_enabled)
+    until(page, lambda: page.inner_text("#trial .play") == "Play")  # to its end
     place.fill("500")
     assert 490 <= float(place.input_value()) <= 510
     assert page.inner_text("#trial .play") == "Play"
