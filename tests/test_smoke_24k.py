@@ -97,8 +97,8 @@ def test_codes_have_the_codecs_layers_and_frames(work, key):
         samples = read_table(work / "dump/raw" / name / "utt2num_samples")
         codes = CodesReader(work / f"dump/codes_{key}" / name / "codes.scp")
         assert set(codes) == samples.keys()
-        for key in codes:
-            assert codes[key].shape == (N_Q, -(-int(samples[key]) // HOP))
+        for utterance, found in codes.items():
+            assert found.shape == (N_Q, -(-int(samples[utterance]) // HOP))
 
 
 @pytest.mark.parametrize(
@@ -145,5 +145,5 @@ def test_the_results_speak_of_four_layers(work):
         assert line in text
     assert "|Small|RVQ-1|RVQ-2:4|" in text and "1:8" not in text
     assert "not scored:" not in text.split("### Scorers")[0]
-    for name in ("spectrograms", "voices_small", "phones", "curves_uslm_small"):
+    for name in ("spectrograms_all", "voices_small", "phones", "curves_uslm_small"):
         assert (work / f"exp/results/images/{name}.png").is_file(), name
