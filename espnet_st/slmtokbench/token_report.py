@@ -29,7 +29,7 @@ from espnet_st.slmtokbench.scorers.registry import quality_columns
 from espnet_st.slmtokbench.systems import layer_part, layer_title, resynthesis_spans
 from espnet_st.slmtokbench.token_inputs import Tokens
 from espnet_st.slmtokbench.token_options import TokenInputs
-from espnet_st.slmtokbench.token_parts import Parts
+from espnet_st.slmtokbench.token_results import Parts
 
 NAMED = 10
 """Utterances that were left out and are named in RESULTS.md; scores.json has all."""

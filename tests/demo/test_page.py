@@ -4,9 +4,7 @@ They need gradio (`pip install .[demo]`), playwright and a Chromium: Debian's, o
 the environment variable CHROMIUM names.
 """
 
-import os
 import re
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +13,7 @@ import soundfile
 
 pytest.importorskip("gradio", reason="the page needs gradio: pip install .[demo]")
 
+from browser import chromium
 from demo_server import TRAINED, Server
 
 VOICES = [str(TRAINED / f"prompts/{name}-test-0000.flac") for name in ("espf", "rmsx")]
@@ -32,24 +31,12 @@ def server(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def browser():
-    playwright = pytest.importorskip(
-        "playwright.sync_api", reason="the browser tests need playwright"
-    )
-    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("the browser tests need a Chromium: apt-get install chromium")
-    # The microphone hears the first voice, again and again.
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(
-            executable_path=chromium,
-            args=[
-                "--no-sandbox",
-                "--use-fake-ui-for-media-stream",
-                "--use-fake-device-for-media-stream",
-            ],
-        )
+    with chromium(
+        # The microphone hears the first voice, again and again.
+        "--use-fake-ui-for-media-stream",
+        "--use-fake-device-for-media-stream",
+    ) as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

@@ -8,9 +8,10 @@ import soundfile
 from tiny_hugging_face import save_codec
 
 from espnet_st.bin.cli import main
-from espnet_st.slmtokbench import score_tokens, token_parts
+from espnet_st.slmtokbench import score_tokens
 from espnet_st.slmtokbench.config import override
 from espnet_st.slmtokbench.token_options import quick_config
+from espnet_st.slmtokbench.tokens import alignment_scores
 
 FAST = ["--quick"]
 for setting in ("downstream_steps=2", "downstream_hidden=4", "downstream_layers=1"):
@@ -76,7 +77,7 @@ def test_a_second_run_finds_what_the_first_did(corpus, monkeypatch):
     def trained_again(task):
         raise AssertionError(task.name)
 
-    monkeypatch.setattr(token_parts, "align", trained_again)
+    monkeypatch.setattr(alignment_scores, "align", trained_again)
     second = score_tokens(corpus / "out", fast, **given)
     assert second.scores["text_alignment"] == first.scores["text_alignment"]
     assert first.paths["report"].is_file() and "text_alignment" in first.tables

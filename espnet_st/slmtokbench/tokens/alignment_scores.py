@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping
 from concurrent.futures import as_completed
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ def alignment_file(cache: ScoreCache, key: str) -> Path:
     return cache.directory / "alignment" / f"{key}.npz"
 
 
-def checkpoint_file(cache: ScoreCache, key: str) -> Path:
+def _checkpoint_file(cache: ScoreCache, key: str) -> Path:
     """Name the file of an unfinished training."""
     return cache.directory / "alignment" / f"{key}.checkpoint.pt"
 
@@ -58,43 +58,65 @@ def score_alignment(
         config.downstream_valid_set or recipe.valid_set,
         recipe.test_set,
     ]
-    found, missing, stamps = {}, {}, {}
-    todo: dict[str, AlignmentTask] = {}
+    texts = file_stamps(recipe.raw_dir / name / "text" for name in sets)
+    tasks, inputs = {}, {}
     for tokens in tokenizers:
         for span in resynthesis_spans(tokens.n_q):
             key = f"{tokens.system.key}_{layer_part(span)}"
             task = _alignment_task(tokens, span, sets, recipe, config)
-            stamps[key] = fingerprint(
-                codes=code_stamps(tokens, sets),
-                texts=file_stamps(recipe.raw_dir / name / "text" for name in sets),
-                options=task.options.__dict__,
-                init=config.downstream_init,
-                sizes=(
-                    task.mi_utterances,
-                    task.mi_pairs,
-                    task.test_utterances,
-                    task.n_layers,
-                ),
-            )
-            task = replace(
-                task,
-                bar_position=len(todo),
-                device=device,
-                checkpoint=Checkpoint(checkpoint_file(cache, key), stamps[key]),
-                figures=alignment_file(cache, key),
-            )
-            scores = cache.get("alignment", key, stamps[key])
-            if scores is not None and alignment_file(cache, key).is_file():
-                logging.info("alignment of %s: scored before", key)
-                found[key] = scores
-            else:
-                todo[key] = task
-    for key, (scores, reason) in _align_all(todo, nj if device == "cpu" else 1):
+            tasks[key] = replace(task, device=device)
+            inputs[key] = [code_stamps(tokens, sets), texts, config.downstream_init]
+    return score_tasks(tasks, inputs, cache, nj if device == "cpu" else 1)
+
+
+def score_tasks(
+    tasks: Mapping[str, AlignmentTask],
+    inputs: Mapping[str, Any],
+    cache: ScoreCache,
+    nj: int,
+) -> tuple[dict[str, dict], dict[str, str]]:
+    """Align tokens with text; what the cache has is not done again.
+
+    Args:
+        tasks: What to align, by the name of its figures in the cache.
+        inputs: By the same names, what identifies codes, texts and embeddings (JSON
+            types).
+        cache: Of finished scores, and of trainings that were killed.
+        nj: Processes.
+
+    Returns:
+        Name to figures (see `align`); name of a task to why there are none.
+    """
+    found, missing, stamps = {}, {}, {}
+    todo: dict[str, AlignmentTask] = {}
+    for key, task in tasks.items():
+        stamps[key] = fingerprint(
+            inputs=inputs[key],
+            options=asdict(task.options),
+            sizes=(
+                task.mi_utterances,
+                task.mi_pairs,
+                task.test_utterances,
+                task.n_layers,
+            ),
+        )
+        scores = cache.get("alignment", key, stamps[key])
+        if scores is not None and alignment_file(cache, key).is_file():
+            logging.info("alignment of %s: scored before", key)
+            found[key] = scores
+            continue
+        todo[key] = replace(
+            task,
+            bar_position=len(todo),
+            checkpoint=Checkpoint(_checkpoint_file(cache, key), stamps[key]),
+            figures=alignment_file(cache, key),
+        )
+    for key, (scores, reason) in _align_all(todo, nj):
         if scores is None:
             missing[todo[key].name] = reason
             continue
         cache.put("alignment", key, stamps[key], scores)
-        checkpoint_file(cache, key).unlink(missing_ok=True)
+        _checkpoint_file(cache, key).unlink(missing_ok=True)
         found[key] = scores
     return found, missing
 

@@ -1,12 +1,11 @@
 """Two systems, recordings and prompts of which listening tests are made."""
 
 import json
-import os
-import shutil
 
 import numpy as np
 import pytest
 import soundfile
+from browser import chromium
 from listening_browser import EAR, PATIENCE
 
 from espnet_st.slmtokbench.listening.kinds import KINDS
@@ -126,18 +125,8 @@ def answer(tmp_path):
 
 @pytest.fixture(scope="module")
 def browser():
-    playwright = pytest.importorskip(
-        "playwright.sync_api", reason="the browser tests need playwright"
-    )
-    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("the browser tests need a Chromium: apt-get install chromium")
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(
-            executable_path=chromium, args=["--no-sandbox"]
-        )
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture

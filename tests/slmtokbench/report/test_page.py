@@ -4,13 +4,12 @@ The browser tests need playwright and a Chromium: Debian's, or what the environm
 variable CHROMIUM names.
 """
 
-import os
 import re
-import shutil
 
 import numpy as np
 import pytest
 import soundfile
+from browser import chromium
 
 from espnet_st.slmtokbench.report.page import Card, Picture, Section, render_report
 from espnet_st.slmtokbench.report.plots import plot_voices
@@ -94,18 +93,8 @@ def page_file(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def browser():
-    playwright = pytest.importorskip(
-        "playwright.sync_api", reason="the browser tests need playwright"
-    )
-    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("the browser tests need a Chromium: apt-get install chromium")
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(
-            executable_path=chromium, args=["--no-sandbox"]
-        )
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
