@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -117,11 +118,19 @@ class Checkpoint:
     seconds: float = SAVE_EVERY
 
     def load(self) -> dict[str, Any] | None:
-        """Read the state, or None if there is none of this training."""
+        """Read the state, or None if there is none of this training, or it is damaged."""
         if not self.path.is_file():
             return None
-        state = torch.load(self.path, map_location="cpu", weights_only=True)
-        return state if state["stamp"] == self.stamp else None
+        try:
+            state = torch.load(self.path, map_location="cpu", weights_only=True)
+            return state if state["stamp"] == self.stamp else None
+        except Exception as error:  # whatever a damaged file makes torch.load raise
+            logging.warning(
+                "%s is damaged (%s): training starts anew",
+                self.path,
+                str(error).partition("\n")[0],
+            )
+            return None
 
     def save(self, state: Mapping[str, Any]) -> None:
         """Write the state; a killed process leaves the file before or the new one."""

@@ -106,6 +106,25 @@ def test_a_killed_process_is_resumed_bit_by_bit(tmp_path):
     assert_same_weights(resumed, toy()[1])
 
 
+@pytest.mark.parametrize("damage", ["cut", "empty", "text", "foreign"])
+def test_a_damaged_checkpoint_is_named_and_training_starts_anew(
+    tmp_path, caplog, damage
+):
+    checkpoint = Checkpoint(tmp_path / "x.pt", "s", seconds=0)
+    with pytest.raises(Stop):
+        toy(on_step=stop_at, checkpoint=checkpoint)
+    whole = checkpoint.path.read_bytes()
+    contents = {"cut": whole[: len(whole) // 2], "empty": b"", "text": b"no checkpoint"}
+    checkpoint.path.write_bytes(contents.get(damage, b""))
+    if damage == "foreign":
+        torch.save({"step": 3}, checkpoint.path)
+    steps = []
+    _, resumed = toy(on_step=lambda n, loss: steps.append(n), checkpoint=checkpoint)
+    assert steps[0] == 1
+    assert str(checkpoint.path) in caplog.text
+    assert_same_weights(resumed, toy()[1])
+
+
 def test_the_order_goes_on_over_epochs():
     lengths = {f"u{i}": i for i in range(10)}
     one, other = BatchOrder(lengths, 3, 0), BatchOrder(lengths, 3, 0)
