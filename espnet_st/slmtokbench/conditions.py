@@ -61,6 +61,8 @@ class Condition:
         wav_scp: The speech.
         text: What should be recognised, or None for voices.
         stage: Which stage of a recipe makes `wav_scp`.
+        utt2src: Which original each utterance was made from; None or no such file: the
+            one of its own name.
     """
 
     system: str
@@ -71,6 +73,7 @@ class Condition:
     wav_scp: Path
     text: Path | None
     stage: int = 7
+    utt2src: Path | None = None
 
     @property
     def key(self) -> str:
@@ -169,6 +172,7 @@ def _conversions(system: System, recipe: Recipe, n_q: int) -> list[Condition]:
             "conversion",
             _made(exp, f"vc_{part}", recipe),
             recipe.test_dir / "conversion" / "text",
+            utt2src=recipe.test_dir / "conversion" / "utt2src",
         )
         for part, title, exp in ways
     ]

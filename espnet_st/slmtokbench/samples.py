@@ -24,3 +24,10 @@ def condition_sample(condition: Condition, config: BenchmarkConfig) -> list[str]
     if not table.is_file():
         return []
     return sample_keys(read_table(table), config.max_utterances, config.seed)
+
+
+def original_keys(condition: Condition, keys: Iterable[str]) -> set[str]:
+    """Name the originals from which utterances of a condition were made."""
+    table = condition.utt2src
+    sources = read_table(table) if table is not None and table.is_file() else {}
+    return {sources.get(key, key) for key in keys}

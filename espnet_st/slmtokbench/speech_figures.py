@@ -22,7 +22,7 @@ from espnet_st.slmtokbench.conditions import Condition, read_sources
 from espnet_st.slmtokbench.config import BenchmarkConfig
 from espnet_st.slmtokbench.estimates import Estimates
 from espnet_st.slmtokbench.recipe import Recipe
-from espnet_st.slmtokbench.samples import condition_sample, sample_keys
+from espnet_st.slmtokbench.samples import condition_sample, original_keys, sample_keys
 from espnet_st.slmtokbench.scorers.base import RECOGNIZER, SPEAKER, Measurements
 from espnet_st.slmtokbench.scorers.registry import quality_columns
 from espnet_st.slmtokbench.scorers.wer import Errors, describe_errors, error_rate
@@ -217,7 +217,7 @@ class SpeechFigures:
                 key
                 for condition in self.speech.conditions
                 if condition.kind == kind
-                for key in condition_sample(condition, config)
+                for key in original_keys(condition, condition_sample(condition, config))
             }
         line = _Line("Groundtruth", "", "original")
         words, voices = self.words(TRUTH), self.voices(TRUTH)

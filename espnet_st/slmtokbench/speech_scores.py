@@ -19,7 +19,7 @@ from espnet_st.slmtokbench.conditions import (
 )
 from espnet_st.slmtokbench.config import BenchmarkConfig
 from espnet_st.slmtokbench.recipe import Recipe
-from espnet_st.slmtokbench.samples import condition_sample, sample_keys
+from espnet_st.slmtokbench.samples import condition_sample, original_keys, sample_keys
 from espnet_st.slmtokbench.scorers.base import QUALITY, NotScored
 from espnet_st.slmtokbench.scorers.registry import CONFIG_LISTS, find_scorer
 from espnet_st.slmtokbench.scorers.scoring import Job, measure_jobs
@@ -136,7 +136,7 @@ def _draw_samples(
     # The originals are needed wherever one of their copies is judged.
     for condition in others:
         if condition.kind in ("tts", "conversion"):
-            here = originals.keys() & set(samples[condition.key])
+            here = originals.keys() & original_keys(condition, samples[condition.key])
             samples[truth.key] = sorted(here.union(samples[truth.key]))
-            judged[truth.key] |= here & judged[condition.key]
+            judged[truth.key] |= here & original_keys(condition, judged[condition.key])
     return samples, judged

@@ -190,6 +190,26 @@ def test_quality_of_the_ground_truth_is_that_of_a_tables_utterances(make):
     assert interval["low"] == interval["high"] == line["resynthesis"]["dnsmos"]
 
 
+def test_the_ground_truth_of_conversion_is_that_of_its_sources(recipe):
+    pairs = recipe.test_dir / "conversion"
+    pairs.mkdir()
+    (pairs / "text").write_text("u1-to-s0 a\nu1-to-s2 a\n")
+    (pairs / "utt2src").write_text("u1-to-s0 u1\nu1-to-s2 u1\n")
+    text = recipe.test_dir / "text"
+    conditions = [
+        Condition("groundtruth", "", "Groundtruth", "", "original", text, text),
+        Condition(
+            *("a", "vc_rvq2", "A", "RVQ-2", "conversion", text, pairs / "text"),
+            utt2src=pairs / "utt2src",
+        ),
+    ]
+    truth = {("whisper", "groundtruth"): recognized("A B C D", "A B X X")}
+    speech = SpeechScores(conditions, truth, {}, {}, {})
+    line = SpeechFigures(speech, recipe, BenchmarkConfig()).all()["groundtruth"]
+    assert line["conversion"]["wer"]["wer"] == 50
+    assert line["wer"]["wer"] == 25
+
+
 def test_one_voice_has_no_contrast_and_one_utterance_no_width(make, recipe):
     (recipe.test_dir / "zeroshot/utt2spk").write_text("u0 s0\nu1 s0\n")
     voices = {"a_tts": [[1.0, 0.0]], "prompt": [[1.0, 1.0]]}
