@@ -1,9 +1,12 @@
 """All eight stages with codecs of 4 layers at 24 kHz: nothing assumes 8 or 16 kHz.
 
-One is this package's; the other is ESPnet's EnCodec, with VALL-E on its codes.
+One is this package's; the other is ESPnet's EnCodec, with VALL-E on its codes. One
+speaker is the source of all conversions, and stage 8 writes listening tests.
 """
 
+import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +23,7 @@ from espnet_st.inference.audio_coding import AudioCoding
 
 RECIPE = Path(__file__).resolve().parents[1] / "egs2/mini/speechtok1"
 RATE, HOP, N_Q, ENTRIES = 24000, 480, 4, 32
+SOURCE = "kalx"
 pytestmark = pytest.mark.smoke
 
 
@@ -76,6 +80,7 @@ def work(tmp_path_factory):
         smoke="true", python=sys.executable, systems=work / "systems.yaml", fs=RATE,
         units=8, units_layer=1, max_seconds=12, datadir=work / "data",
         dumpdir=work / "dump", expdir=work / "exp",
+        conversion_source=SOURCE, listening_tests="true",
         bench_args="--recognizers [pocketsphinx] --quality [stoi]",
     )  # fmt: skip
     given = [str(part) for key in options for part in (f"--{key}", options[key])]
@@ -124,6 +129,30 @@ def test_no_other_layers_are_decoded(work):
     assert made == {
         "decode_rvq1", "decode_rvq1_4", "decode_vc_rvq2", "decode_vc_rvq2_4",
     }  # fmt: skip
+
+
+def test_one_speaker_is_converted_to_each_other(work):
+    voices = read_table(work / "dump/raw/test/utt2spk")
+    others = set(voices.values()) - {SOURCE}
+    pairs = read_table(work / "dump/raw/test/conversion/utt2src")
+    assert {pair.rpartition("-")[2] for pair in pairs} == others
+    (source,) = set(pairs.values())
+    assert voices[source] == SOURCE
+    made = read_table(work / "exp/codec_small/decode_vc_rvq2/test/wav.scp")
+    assert made.keys() == pairs.keys()
+    text = (work / "exp/results/RESULTS.md").read_text(encoding="utf-8")
+    table = text.partition("Table 5.")[2]
+    truth = re.search(r"\|Groundtruth\|(.*)", table)[1]
+    assert re.search(r"\d+\.\d", truth), "figures of the source's recording"
+
+
+def test_stage_8_writes_listening_tests(work):
+    where = work / "exp/results/listening_tests"
+    assert {page.name for page in where.glob("*.html")} == {
+        "mushra-test.html", "mos-test.html", "smos-test.html",
+    }  # fmt: skip
+    key = json.loads((where / "keys/mos-test.json").read_text(encoding="utf-8"))
+    assert key
 
 
 def test_the_stock_codec_is_espnets_and_was_trained_without_a_teacher(work):
