@@ -1,6 +1,8 @@
 """`espnet-st bench` on codes that no recipe of ours made, and on bad input."""
 
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from espnet_st.slmtokbench.config import override
 from espnet_st.slmtokbench.token_options import quick_config
 from espnet_st.slmtokbench.tokens import alignment_scores
 
+ROOT = Path(__file__).resolve().parents[2]
 FAST = ["--quick"]
 for setting in ("downstream_steps=2", "downstream_hidden=4", "downstream_layers=1"):
     FAST += ["--set", setting]
@@ -67,6 +70,19 @@ def test_units_as_text_are_scored(corpus, capsys):
     assert "Text alignment" in out and "voices: not scored: needs --embeddings" in out
     assert (corpus / "out/images/phones_given_codes.png").is_file()
     assert "<table" in (corpus / "out/report.html").read_text()
+
+
+def test_the_documents_lines_run(corpus, monkeypatch):
+    (corpus / "units").rename(corpus / "units.txt")
+    monkeypatch.chdir(corpus)
+    text = (ROOT / "docs/slmtokbench.md").read_text(encoding="utf-8")
+    (lines,) = re.findall(r"^```python\n(.*?)^```", text, re.M | re.S)
+    made = {}
+    exec(lines, made)
+    alignment = made["results"].scores["text_alignment"]["rvq1"]
+    assert np.isfinite(alignment["mi"])
+    assert "phones" in made["results"].not_scored
+    assert (corpus / "results/report.html").is_file()
 
 
 def test_a_second_run_finds_what_the_first_did(corpus, monkeypatch):
