@@ -125,6 +125,11 @@ def test_a_damaged_checkpoint_is_named_and_training_starts_anew(
     assert_same_weights(resumed, toy()[1])
 
 
+def test_training_leaves_subnormal_numbers_as_they_were():
+    toy()
+    assert torch.full((4,), 1e-39).mul(0.5).gt(0).all()
+
+
 def test_the_order_goes_on_over_epochs():
     lengths = {f"u{i}": i for i in range(10)}
     one, other = BatchOrder(lengths, 3, 0), BatchOrder(lengths, 3, 0)
