@@ -118,7 +118,7 @@ class Checkpoint:
     seconds: float = SAVE_EVERY
 
     def load(self) -> dict[str, Any] | None:
-        """Read the state, or None if there is none of this training, or a damaged one."""
+        """Read the state, or None if this training left none, or a damaged one."""
         if not self.path.is_file():
             return None
         try:
