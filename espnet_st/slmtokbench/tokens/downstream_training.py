@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -140,6 +141,21 @@ class Checkpoint:
         partial.replace(self.path)
 
 
+@contextmanager
+def _no_subnormals() -> Iterator[None]:
+    """Have a CPU take subnormal numbers for zero.
+
+    Where little is left to learn, gradients and their squares sink that low, and Adam
+    and oneDNN's LSTM take ten times as long.
+    """
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
+
+
+@_no_subnormals()
 def train_downstream(
     codes: Mapping[str, Tensor],
     texts: Mapping[str, str],
@@ -225,7 +241,7 @@ def train_downstream(
         if log_probs.isnan().any() or loss.isnan():
             raise ValueError(f"The loss is NaN in step {step}: lower downstream_lr.")
         optimizer.zero_grad()
-        _backward(loss)
+        loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 5.0)
         optimizer.step()
         if options.decay:
@@ -241,19 +257,6 @@ def train_downstream(
             checkpoint.save({**states, "step": step})
             saved = time.monotonic()
     return model.eval()
-
-
-def _backward(loss: Tensor) -> None:
-    """Find the gradients, taking subnormal numbers on a CPU for zero.
-
-    On few utterances, which are soon learnt by heart, gradients sink to where a CPU is
-    slow: there oneDNN's LSTM takes ten times as long.
-    """
-    torch.set_flush_denormal(True)
-    try:
-        loss.backward()
-    finally:
-        torch.set_flush_denormal(False)
 
 
 def check_layers(codes: Mapping[str, Tensor], sizes: Sequence[int]) -> None:
