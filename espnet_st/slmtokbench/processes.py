@@ -17,8 +17,14 @@ def usable_cores() -> int:
 
 
 def threads_each(workers: int) -> int:
-    """Share the usable cores among workers; each gets one thread at least."""
-    return max(1, usable_cores() // max(1, workers))
+    """Share the usable cores among workers; each gets one thread at least.
+
+    OMP_NUM_THREADS, where it is set, is the most that one gets: on cores that are busy
+    with other things, threads that wait for one another take a hundred times as long.
+    """
+    share = max(1, usable_cores() // max(1, workers))
+    allowed = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    return min(share, max(1, int(allowed))) if allowed.isdecimal() else share
 
 
 def worker_pool(workers: int, threads: int = 1) -> ProcessPoolExecutor:

@@ -13,12 +13,24 @@ from espnet_st.slmtokbench.tokens import alignment_scores
 )
 def test_workers_share_the_cores(monkeypatch, cores, workers, threads):
     monkeypatch.setattr(processes, "usable_cores", lambda: cores)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     assert processes.threads_each(workers) == threads
+
+
+@pytest.mark.parametrize(
+    ("value", "threads"),
+    [("1", 1), ("3", 3), ("64", 4), ("2,1", 2), ("0", 1), ("", 4), ("many", 4)],
+)
+def test_no_worker_takes_more_threads_than_it_is_allowed(monkeypatch, value, threads):
+    monkeypatch.setattr(processes, "usable_cores", lambda: 8)
+    monkeypatch.setenv("OMP_NUM_THREADS", value)
+    assert processes.threads_each(2) == threads
 
 
 @pytest.mark.parametrize(("tasks", "nj"), [(1, 2), (2, 1)])
 def test_one_process_takes_all_cores_and_gives_them_back(monkeypatch, tasks, nj):
     monkeypatch.setattr(processes, "usable_cores", lambda: 3)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr(
         alignment_scores,
         "_try_align",

@@ -145,8 +145,8 @@ class Checkpoint:
 def _no_subnormals() -> Iterator[None]:
     """Have a CPU take subnormal numbers for zero.
 
-    Where little is left to learn, gradients and their squares sink that low, and Adam
-    and oneDNN's LSTM take ten times as long.
+    Where little is left to learn, gradients sink that low, and the LSTM's backward pass
+    takes ten times as long.
     """
     torch.set_flush_denormal(True)
     try:
