@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from espnet_st.checkpoints.loading import read_config
 from espnet_st.slmtokbench.report.tables import NONE, Table
@@ -29,17 +30,20 @@ class Budget:
         epochs: Epochs that were logged.
         steps: Updates of the weights.
         minutes: Of training, as logged.
+        planned: Epochs that its configuration asks for; 0 if it may stop earlier.
     """
 
     train_set: str
     epochs: int
     steps: int
     minutes: float
+    planned: int = 0
 
     def __str__(self) -> str:
         if not self.epochs:
             return f"on {self.train_set}, steps {UNKNOWN}"
-        return f"{self.steps} steps on {self.train_set}, {self.minutes:.0f} min"
+        said = f"{self.steps} steps on {self.train_set}, {self.minutes:.0f} min"
+        return f"{said}, NOT FINISHED" if self.epochs < self.planned else said
 
 
 def read_budget(exp: Path) -> Budget | None:
@@ -63,7 +67,14 @@ def read_budget(exp: Path) -> Budget | None:
         epochs=len(epochs),
         steps=batches // int(config.get("accum_grad") or 1),
         minutes=sum(minutes for minutes, _ in epochs.values()),
+        planned=_planned(config),
     )
+
+
+def _planned(config: Mapping[str, Any]) -> int:
+    """Read how many epochs are asked for, unless training may end before them."""
+    stops_early = config.get("patience") is not None
+    return 0 if stops_early else int(config.get("max_epoch") or 0)
 
 
 def _minutes(time: str) -> float:
@@ -111,7 +122,8 @@ def budget_table(models: Iterable[TrainedModel]) -> Table:
             train_set = one.budget.train_set
             if one.budget.epochs:
                 epochs, steps = one.budget.epochs, one.budget.steps
-                numbers = (str(epochs), str(steps), f"{one.budget.minutes:.0f}")
+                of = f" of {one.budget.planned}" * (epochs < one.budget.planned)
+                numbers = (f"{epochs}{of}", str(steps), f"{one.budget.minutes:.0f}")
         rows.append((one.label, one.model, train_set, *numbers))
     note = "Minutes are those of training as logged, on whatever machine it ran."
     return Table("What was trained", columns, rows, [note])

@@ -192,7 +192,10 @@ def _cell(runs: Sequence[Run], name: tuple[str, str, str], digits: int) -> str:
 
 
 def mean_budgets(runs: Iterable[Run]) -> list[TrainedModel]:
-    """Average over seeds what was trained, as each run's `scores.json` says."""
+    """Average over seeds what was trained, as each run's `scores.json` says.
+
+    Epochs are the fewest of any seed: one that was not finished is to be seen.
+    """
     of_model: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for run in runs:
         for one in run.scores.get("models", []):
@@ -210,7 +213,8 @@ def _mean_budget(budgets: Sequence[dict[str, Any]]) -> Budget | None:
     sets = sorted({one["train_set"] for one in budgets})
     return Budget(
         " or ".join(sets),
-        round(sum(one["epochs"] for one in budgets) / count),
+        min(one["epochs"] for one in budgets),
         round(sum(one["steps"] for one in budgets) / count),
         sum(one["minutes"] for one in budgets) / count,
+        max(one.get("planned", 0) for one in budgets),
     )

@@ -9,6 +9,8 @@ import pytest
 from espnet_st.bin import orderings
 from espnet_st.slmtokbench.bootstrap import bootstrap, ratio
 from espnet_st.slmtokbench.estimates import write_estimates
+from espnet_st.slmtokbench.report.seed_tables import mean_budgets
+from espnet_st.slmtokbench.seeds import Run
 
 SYSTEMS = """
 - key: st
@@ -131,3 +133,15 @@ def test_what_cannot_be_judged_is_refused(tmp_path):
     with pytest.raises(SystemExit, match="near_wer: -1.0, expected a number above 0"):
         run(tmp_path, first, options=("--near_wer", "-1"))
     assert not (tmp_path / "out").exists()
+
+
+def test_one_seed_that_was_not_finished_is_to_be_seen():
+    whole = {"train_set": "t", "epochs": 5, "steps": 50, "minutes": 6.0, "planned": 5}
+    cut = whole | {"epochs": 1, "steps": 10}
+    runs = [
+        Run("", {}, {"models": [{"label": "A", "model": "codec", "budget": budget}]})
+        for budget in (whole, cut, whole)
+    ]
+    (one,) = mean_budgets(runs)
+    assert (one.budget.epochs, one.budget.planned) == (1, 5)
+    assert "NOT FINISHED" in str(one.budget)

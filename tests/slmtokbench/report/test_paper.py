@@ -92,6 +92,22 @@ def test_a_budget_is_read_from_configuration_and_logs(tmp_path):
     assert str(budget) == "100 steps on train_small, 64 min"
 
 
+@pytest.mark.parametrize(
+    ("more", "row", "note"),
+    [
+        ("max_epoch: 2\n", "2", "64 min."),
+        ("max_epoch: 5\npatience: null\n", "2 of 5", "64 min, NOT FINISHED."),
+        ("max_epoch: 5\npatience: 3\n", "2", "64 min."),
+    ],
+)
+def test_a_training_that_was_not_finished_is_to_be_seen(tmp_path, more, row, note):
+    config = experiment(tmp_path) / "config.yaml"
+    config.write_text(CONFIG + more)
+    models = [TrainedModel("A", "codec", read_budget(tmp_path))]
+    assert budget_table(models).rows[0][3] == row
+    assert budget_note(models, codecs=True)[0].endswith(note)
+
+
 def test_what_is_not_known_of_a_training_is_not_made_up(tmp_path):
     assert read_budget(tmp_path) is None
     (tmp_path / "config.yaml").write_text("lr: 1\n")
