@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -152,10 +152,16 @@ def write_report(
     sections.append(Section("What was trained", tables=[budget_table(scores.models)]))
     sections.append(Section("What was scored", tables=[scorers]))
     page = render_report(
-        f"Results of {', '.join(system.label for system in recipe.systems)}",
+        _title([system.label for system in recipe.systems]),
         "Speech tokens and language models scored with SLMTokBench. Headphones help.",
         environment,
         sections,
         config.as_yaml(),
     )
     (output / "report.html").write_text(page, encoding="utf-8")
+
+
+def _title(labels: Sequence[str]) -> str:
+    """Name the systems while they fit in a line."""
+    few = len(labels) <= 3
+    return f"Results of {', '.join(labels) if few else f'{len(labels)} systems'}"
