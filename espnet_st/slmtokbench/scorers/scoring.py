@@ -6,6 +6,7 @@ A job is one scorer on one condition; each of its items has a row in the cache.
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -71,18 +72,23 @@ def measure_jobs(
                 stamps[(*key, item.utt_id)] = stamp
     total = sum(len(job.items) for job in jobs)
     logging.info("%d of %d scores were there before", total - len(tasks), total)
-    missing = {}
+    missing: dict[str, str] = {}
+    left = Counter(task.scorer.name for task in tasks)
     if nj == 0:
         outcomes = _measure_here(tasks, settings)
     else:
         outcomes = measure_in_processes(tasks, settings, nj, timeout)
     with tqdm(total=len(tasks), desc="scoring", unit="file", mininterval=1.0) as bar:
         for task, outcome in outcomes:
-            bar.update()
-            key, utt_id = (task.scorer.name, task.condition), task.item.utt_id
+            name, utt_id = task.scorer.name, task.item.utt_id
+            key = (name, task.condition)
             if outcome.result is Result.MISSING:
-                missing[task.scorer.name] = outcome.content
-            elif outcome.result is Result.LOST:
+                bar.total -= left.pop(name, 0)
+                missing[name] = outcome.content
+                continue
+            bar.update()
+            left[name] -= 1
+            if outcome.result is Result.LOST:
                 done[key].failed[utt_id] = outcome.content
             else:
                 row = _row(utt_id, stamps[(*key, utt_id)], outcome)

@@ -70,6 +70,13 @@ def test_values_failures_and_missing_scorers(run):
     assert ("absent", "original") not in scores
 
 
+@pytest.mark.parametrize("nj", [0, 2])
+def test_the_bar_ends_full_though_a_scorer_is_missing(run, capsys, nj):
+    run.measure(("size", "original"), ("absent", "original"), nj=nj)
+    last = capsys.readouterr().err.replace("\r", "\n").strip().splitlines()[-1]
+    assert "100%" in last and "11/11" in last
+
+
 def test_finished_rows_are_not_measured_again(run):
     first, second = run.measure(), run.measure()
     assert len(run.calls) == len(run.items)
