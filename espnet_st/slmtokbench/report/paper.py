@@ -95,6 +95,8 @@ TABLES: dict[str, tuple[int, dict[tuple[str, str], Figures]]] = {
     ),
 }
 """Name of a table to its number and to the figures of each role and part."""
+CORPORA = {4: "VCTK", 5: "VCTK", 6: "TIMIT"}
+"""Number of a table to what it was measured on, if not on LibriSpeech."""
 # The teacher says more exactly than "distilled" which row of table 3 is meant; the
 # paper's SpeechTokenizer elsewhere is the one with the average.
 _STANDS_FOR = {"distilled": "teacher_avg"}
@@ -157,7 +159,8 @@ def beside_paper(table: Table, name: str, rows: Sequence[Mapping]) -> Table:
     ]
     note = (
         f"Columns “{MARK.strip()}” are the paper's own figures (its table {number}): "
-        "LibriSpeech, full size. They tell what to expect of an order, not of a value."
+        f"{CORPORA.get(number, 'LibriSpeech')}, full size. They tell what to expect of "
+        "an order, not of a value."
     )
     return replace(
         table,

@@ -25,12 +25,14 @@ class Layout:
         truth: Part of the ground truth that is its first row; "" if it has none.
         figures: Name of each figure to its column and digits; a column without any
             figure is left out.
+        rows: What the second column says of a row.
     """
 
     title: str
     parts: str
     truth: str
     figures: dict[str, tuple[str, int]]
+    rows: str = "Tokens"
 
 
 LAYOUTS = {
@@ -65,6 +67,7 @@ LAYOUTS = {
         SPOKEN,
         "tts",
         {"wer": ("WER % ↓", 1), "sim": ("SIM to prompt ↑", 3)},
+        "Model",
     ),
     "conversion": Layout(
         "Table 5. One-shot voice conversion",
@@ -75,6 +78,7 @@ LAYOUTS = {
             "sim": ("SIM to reference ↑", 3),
             "sim_source": ("SIM to source", 3),
         },
+        "Voice from",
     ),
     "codebook": Layout(
         "Table 6. Codes and phones",
@@ -162,7 +166,7 @@ def _table(
         )
         for row in rows
     ]
-    columns = ("Tokenizer", "Tokens", *(layout.figures[one][0] for one in shown))
+    columns = ("Tokenizer", layout.rows, *(layout.figures[one][0] for one in shown))
     marks = [
         {"roles": row.roles, "part": "" if row.key == TRUTH else row.part}
         for row in rows
@@ -175,9 +179,9 @@ def _labels(system: System, part: str) -> tuple[str, str]:
     if part == SPOKEN:
         return system.label, system.lm.label if system.lm is not None else NONE
     if part == "vc_nar":
-        return system.label, "voice from the NAR model"
+        return system.label, "the NAR model"
     span = part.removeprefix("vc_").removeprefix("rvq").replace("_", "-")
-    return system.label, f"{'voice from ' * part.startswith('vc_')}{layer_title(span)}"
+    return system.label, layer_title(span)
 
 
 def _cell(runs: Sequence[Run], name: tuple[str, str, str], digits: int) -> str:

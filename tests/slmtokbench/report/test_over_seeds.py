@@ -102,7 +102,7 @@ def test_verdicts_and_means_over_three_seeds(tmp_path, capsys):
     )
     assert re.search(r"\|Groundtruth\|\|-\|3\.\d .*\|4\.58\|", text)
     assert "Means over 3 seeds (seed1, seed2, seed3)" in text
-    assert "|SpeechTokenizer|voice from the NAR model|13." in text
+    assert "|SpeechTokenizer|the NAR model|13." in text
     assert "|SpeechTokenizer|codec|train|5|1302|6|" in text
     assert "Training: SpeechTokenizer: 1302 steps on train, 6 min." in text
     page = (out / "report.html").read_text()

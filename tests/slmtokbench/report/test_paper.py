@@ -56,7 +56,7 @@ def test_columns_of_the_paper_stand_beside_ours():
     assert found.rows[0][2:] == ("1.9", "0.93", "4.5", "3.96")
     assert found.rows[1][2:] == ("6.5", "0.84", "3.63", "3.45")
     assert found.rows[2][2:] == ("-",) * 4
-    assert "its table 4): LibriSpeech, full size" in found.notes[0]
+    assert "its table 4): VCTK, full size" in found.notes[0]
     # Where no system is one of the paper's, nothing is set beside it.
     assert beside_paper(table, "zeroshot", [rows[0], rows[2], rows[2]]) is table
 
