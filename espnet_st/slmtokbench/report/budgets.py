@@ -39,11 +39,16 @@ class Budget:
     minutes: float
     planned: int = 0
 
+    @property
+    def finished(self) -> bool:
+        """Say whether training went as far as it was to go, for all that is known."""
+        return self.epochs >= self.planned
+
     def __str__(self) -> str:
         if not self.epochs:
             return f"on {self.train_set}, steps {UNKNOWN}"
         said = f"{self.steps} steps on {self.train_set}, {self.minutes:.0f} min"
-        return f"{said}, NOT FINISHED" if self.epochs < self.planned else said
+        return said if self.finished else f"{said}, NOT FINISHED"
 
 
 def read_budget(exp: Path) -> Budget | None:
@@ -121,9 +126,11 @@ def budget_table(models: Iterable[TrainedModel]) -> Table:
         if one.budget is not None:
             train_set = one.budget.train_set
             if one.budget.epochs:
-                epochs, steps = one.budget.epochs, one.budget.steps
-                of = f" of {one.budget.planned}" * (epochs < one.budget.planned)
-                numbers = (f"{epochs}{of}", str(steps), f"{one.budget.minutes:.0f}")
+                epochs = str(one.budget.epochs)
+                if not one.budget.finished:
+                    epochs += f" of {one.budget.planned}"
+                steps, minutes = one.budget.steps, one.budget.minutes
+                numbers = (epochs, str(steps), f"{minutes:.0f}")
         rows.append((one.label, one.model, train_set, *numbers))
     note = "Minutes are those of training as logged, on whatever machine it ran."
     return Table("What was trained", columns, rows, [note])
