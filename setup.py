@@ -8,12 +8,13 @@ RUNTIME = [
     'espnet>=202611; python_version >= "3.12"',
     'espnet>=202511,<202600; python_version < "3.12"',
     # torch and torchaudio move together: named both, so that no installer takes a
-    # newer torch for the one than it has for the other. From 2.11 on, torchaudio runs
-    # with a later torch too; these bounds are ESPnet 202611's.
+    # newer torch for the one than it has for the other. torchaudio 2.11.0 runs with a
+    # later torch too; 2.11.1 says that it takes torch 2.11, and does not load with it.
+    # The other bounds are ESPnet 202611's.
     'torch>=2.11,!=2.12.0,!=2.12.1,<2.15; python_version >= "3.12"',
     'torch>=2.1,<2.12; python_version < "3.12"',
-    'torchaudio>=2.11,<2.12; python_version >= "3.12"',
-    'torchaudio>=2.1,<2.12; python_version < "3.12"',
+    'torchaudio>=2.11,<2.11.1; python_version >= "3.12"',
+    'torchaudio>=2.1,<2.11.1; python_version < "3.12"',
     # ESPnet 202511's chunk iterator, hence all codec training, raises TypeError
     # with numpy 2.4.
     'numpy<2.4; python_version < "3.12"',

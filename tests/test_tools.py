@@ -36,6 +36,7 @@ def test_a_new_python_means_the_new_espnet(python):
     assert "202611" in new["espnet"] and "202511" not in new["espnet"]
     for version, good in {"2.11.0": 1, "2.12.0": 0, "2.12.1": 0, "2.14.1": 1}.items():
         assert (version in new["torch"]) == good
+    assert "2.11.0" in new["torchaudio"] and "2.11.1" not in new["torchaudio"]
     assert "numpy" not in new, "only the old ESPnet needs that bound"
 
 
@@ -44,6 +45,7 @@ def test_an_old_python_means_the_old_espnet(python):
     old = required(python)
     assert "202511" in old["espnet"] and "202609" not in old["espnet"]
     assert "2.11.0" in old["torch"] and "2.13.0" not in old["torch"]
+    assert "2.11.0" in old["torchaudio"] and "2.11.1" not in old["torchaudio"]
     assert "2.3.5" in old["numpy"] and "2.4.0" not in old["numpy"]
 
 
@@ -294,3 +296,20 @@ def test_this_python_meets_the_requirements():
     new = sys.version_info >= (3, 12)
     assert (table["espnet"][-2] >= "202611") == new
     assert ("numpy" in table) != new
+
+
+def test_a_library_that_does_not_load_is_named_with_the_reason(tmp_path):
+    (tmp_path / "torchaudio.py").write_text('raise OSError("lib.so: no such symbol")')
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        [sys.executable, TOOLS / "check_install.py", "--extras", "dev"],
+        env=os.environ | {"PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    *table, last = done.stdout.splitlines()
+    (row,) = [line for line in table if line.startswith("torchaudio")]
+    assert row.endswith("does not load: lib.so: no such symbol")
+    assert last == "Not met: torchaudio. Run tools/install.sh."

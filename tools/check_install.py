@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Print what espnet-st needs, the versions found, and what is missing.
 
-Exits with 1 when something is missing. The requirements are those of setup.py, as
-the installed package states them for this Python.
+Exits with 1 when something is missing or does not load. The requirements are those of
+setup.py, as the installed package states them for this Python.
 """
 
 import argparse
+import importlib
 import importlib.metadata as metadata
 import platform
 import shutil
@@ -16,6 +17,9 @@ COMMANDS = {
     "flite": "voices of the mini corpus",
     "festival": "voice of the mini corpus",
 }
+# Compiled against one another or a library of this machine: they may fail to load,
+# whatever their versions say.
+COMPILED = {"torch", "torchaudio", "soundfile"}
 
 
 def rows(extras: set[str]) -> list[tuple[str, str, str, str]]:
@@ -51,8 +55,12 @@ def rows(extras: set[str]) -> list[tuple[str, str, str, str]]:
             found = metadata.version(requirement.name)
             good = requirement.specifier.contains(found, prereleases=True)
             state = _state(good, found)
+            if good and requirement.name in COMPILED:
+                importlib.import_module(requirement.name)
         except metadata.PackageNotFoundError:
             found, state = "-", "missing"
+        except (ImportError, OSError) as error:
+            state = f"does not load: {error}"
         table.append((requirement.name, str(requirement.specifier), found, state))
     for command, purpose in COMMANDS.items():
         path = shutil.which(command)
@@ -85,7 +93,7 @@ def main() -> int:
         sys.stdout.write("  ".join(cells).rstrip() + "\n")
     bad = [row[0] for row in table if row[3] != "ok"]
     if bad:
-        sys.stdout.write(f"Missing: {', '.join(bad)}. Run tools/install.sh.\n")
+        sys.stdout.write(f"Not met: {', '.join(bad)}. Run tools/install.sh.\n")
     return int(bool(bad))
 
 
