@@ -202,6 +202,6 @@ def _error(
         )
     except EmptyTaskError:
         return None
-    measure = hamming_distance if distance == "hamming" else distance
+    measure: Any = hamming_distance if distance == "hamming" else distance
     score = Score(task, measure, progress=False)
     return float(score.collapse(levels=["context", "speaker"]))

@@ -126,8 +126,31 @@ def _scores_of(
     )
     key = f"{tokens.system.key}_{name}"
     content = cache.get("codes", key, stamp)
-    if content is not None:
-        return _from_json(content)
+    done = CodeScores() if content is None else _from_json(content)
+    # What could not be scored then may be now, with the package that it needs.
+    left = [figure for figure in wanted if figure not in done.figures]
+    if not left:
+        return done
+    found = _score(tokens, name, recipe, config, left)
+    scores = CodeScores(
+        done.figures | found.figures,
+        done.estimates | found.estimates,
+        found.counts or done.counts,
+        found.missing,
+    )
+    if found.figures:
+        cache.put("codes", key, stamp, _to_json(scores))
+    return scores
+
+
+def _score(
+    tokens: Tokens,
+    name: str,
+    recipe: Recipe,
+    config: BenchmarkConfig,
+    wanted: Sequence[str],
+) -> CodeScores:
+    speakers = recipe.raw_dir / name / "utt2spk"
     tokenizer, speech = None, None
     if {"stability", "speed"} & set(wanted):
         tokenizer = codec_tokenizer(
@@ -135,9 +158,9 @@ def _scores_of(
         )
         speech = _speech(recipe.raw_dir / name, tokenizer.sample_rate, config)
     train = None
-    if is_test and "unit_lm" in wanted:
+    if name == recipe.test_set and "unit_lm" in wanted:
         train = _coded(tokens, recipe.train_set, config.seed)
-    scores = score_codes(
+    return score_codes(
         _coded(tokens, name, config.seed),
         key=tokens.system.base,
         phones=_phones(recipe, name),
@@ -149,8 +172,6 @@ def _scores_of(
         wanted=wanted,
         seed=config.seed,
     )
-    cache.put("codes", key, stamp, _to_json(scores))
-    return scores
 
 
 def _coded(tokens: Tokens, name: str, seed: int) -> CodedSet:
@@ -180,7 +201,6 @@ def _speech(
 def _to_json(scores: CodeScores) -> dict[str, Any]:
     return {
         "figures": scores.figures,
-        "missing": scores.missing,
         "estimates": {
             "/".join(name): [one.value, *one.draws.astype(np.float32).tolist()]
             for name, one in scores.estimates.items()
@@ -201,4 +221,4 @@ def _from_json(content: Mapping[str, Any]) -> CodeScores:
         CodePhoneCounts(tuple(phones), np.array(counts), skipped)
         for phones, counts, skipped in content["counts"]
     ]
-    return CodeScores(content["figures"], estimates, counts, content["missing"])
+    return CodeScores(content["figures"], estimates, counts)

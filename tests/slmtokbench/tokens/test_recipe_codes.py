@@ -13,8 +13,9 @@ from espnet_st.slmtokbench.benchmark import load_tokens
 from espnet_st.slmtokbench.cache import ScoreCache
 from espnet_st.slmtokbench.config import BenchmarkConfig
 from espnet_st.slmtokbench.recipe import Recipe
+from espnet_st.slmtokbench.scorers.base import NotScored
 from espnet_st.slmtokbench.systems import read_systems
-from espnet_st.slmtokbench.tokens import recipe_codes
+from espnet_st.slmtokbench.tokens import code_scores, recipe_codes
 from espnet_st.slmtokbench.tokens.recipe_codes import (
     codebook_rows,
     score_recipe_codes,
@@ -110,6 +111,31 @@ def test_nothing_is_computed_twice(scored, monkeypatch):
     with pytest.raises(TypeError):  # other settings, so it would be computed
         other = replace(config, seed=1)
         score_recipe_codes(tokens[:1], recipe, other, cache)
+
+
+def test_what_could_not_be_scored_is_tried_again_and_alone(scored, monkeypatch):
+    recipe, config, cache, tokens, first = scored
+    more = replace(config, code_figures=(*WANTED, "abx"))
+
+    def absent(*_):
+        raise NotScored("pip install it")
+
+    monkeypatch.setattr(code_scores, "abx_errors", absent)
+    for _ in range(2):
+        result = score_recipe_codes(tokens[:1], recipe, more, cache)
+        assert result.missing == {"abx of Tiny on test": "pip install it"}
+        before = result.figures["Tiny"]["test"]
+        assert set(before) == set(WANTED)
+    monkeypatch.setattr(code_scores, "abx_errors", lambda *_: {"rvq1": 0.1})
+    monkeypatch.setattr(
+        recipe_codes, "codec_tokenizer", None
+    )  # of others that are done
+    result = score_recipe_codes(tokens[:1], recipe, more, cache)
+    assert result.missing == {}
+    assert result.figures["Tiny"]["test"] == before | {"abx": {"rvq1": 0.1}}
+    assert result.estimates.keys() == first.estimates.keys()
+    monkeypatch.setattr(recipe_codes, "score_codes", None)
+    assert score_recipe_codes(tokens[:1], recipe, more, cache).figures == result.figures
 
 
 def test_large_sets_are_sampled(scored, monkeypatch):
