@@ -68,7 +68,7 @@ EXTRAS = {
         "beartype",
         # Of ESPnet's ASR training; there is no wheel of it for Python 3.13.
         'editdistance; python_version < "3.13"',
-        # ABX; not in `eval`, as its wheels want a glibc of 2022 or later.
+        # ABX; not in `eval`, as its wheels want glibc 2.34 or later.
         'fastabx; python_version >= "3.12"',
         # Of ESPnet's SpeechLM, which does not name it.
         'liger-kernel; python_version >= "3.12"',
