@@ -127,9 +127,7 @@ def test_what_could_not_be_scored_is_tried_again_and_alone(scored, monkeypatch):
         before = result.figures["Tiny"]["test"]
         assert set(before) == set(WANTED)
     monkeypatch.setattr(code_scores, "abx_errors", lambda *_: {"rvq1": 0.1})
-    monkeypatch.setattr(
-        recipe_codes, "codec_tokenizer", None
-    )  # of others that are done
+    monkeypatch.setattr(recipe_codes, "codec_tokenizer", None)  # others are done
     result = score_recipe_codes(tokens[:1], recipe, more, cache)
     assert result.missing == {}
     assert result.figures["Tiny"]["test"] == before | {"abx": {"rvq1": 0.1}}
